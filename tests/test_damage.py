@@ -60,7 +60,7 @@ def test_each_kind_of_damage_has_its_words() -> None:
     )
 
 
-def test_results_are_short_to_look_at(light: Any, tmp_path: Path) -> None:
+def test_results_are_short_to_print(light: Any, tmp_path: Path) -> None:
     video = shapes(duration=2, width=64, height=48).write(tmp_path / "a.mp4")
     (done,) = package.analyze(video, out=tmp_path / "out")
     assert done.timeline is not None

@@ -284,7 +284,7 @@ def test_two_processes_at_once_lose_nothing(tmp_path):
     )
 
 
-def test_export_gives_each_name_a_folder_of_portraits(tmp_path):
+def test_export_writes_a_folder_of_portraits_for_each_name(tmp_path):
     samples = [sample("Ada/../..", 0, portrait=b"one"), sample("Ada/../..", 1, portrait=b"two"), sample("ada------", 2)]
     files = export_gallery(Gallery(samples, {"face": DLIB}), tmp_path / "out")
     assert [str(file.relative_to(tmp_path / "out")) for file in files] == [

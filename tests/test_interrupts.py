@@ -114,7 +114,7 @@ main()
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "kinoscope: interrupted\n")
 
 
-def test_a_batch_stops_and_tells_what_is_done(
+def test_a_batch_stops_and_reports_what_is_done(
     kinoscope: Cli, light: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kinoscope.pipeline import render

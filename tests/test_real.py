@@ -26,7 +26,7 @@ def bikes() -> Path:
 
 
 @pytest.mark.slow
-def test_a_street_video_is_told_truly(kinoscope: Callable[..., Call], bikes: Path, tmp_path: Path) -> None:
+def test_a_street_video_is_reported_truly(kinoscope: Callable[..., Call], bikes: Path, tmp_path: Path) -> None:
     call = kinoscope("analyze", bikes, "-o", tmp_path, "--export", "csv,vtt", "--annotate")
     found = json.loads((tmp_path / "timeline.json").read_text())
     missing = [task["reason"] for task in found["tasks"].values() if "missing" in task.get("reason", "")]

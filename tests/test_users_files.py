@@ -276,7 +276,7 @@ def test_overwriting_leaves_nothing_of_another_source(world: World, tmp_path: Pa
     assert world.video.exists()
 
 
-def test_folders_that_cannot_be_looked_into_are_tried_once(tmp_path: Path, monkeypatch: Any) -> None:
+def test_folders_that_cannot_be_listed_are_tried_once(tmp_path: Path, monkeypatch: Any) -> None:
     tried: list[Path] = []
 
     def refuse(path: Path) -> Any:
@@ -300,7 +300,7 @@ def test_overwriting_leaves_what_other_commands_made(world: World, tmp_path: Pat
         assert (out / "made.mp4").read_bytes() == made
 
 
-def test_a_shorter_sequence_leaves_no_pictures_of_a_longer_one(world: World, tmp_path: Path) -> None:
+def test_a_shorter_sequence_leaves_no_images_of_a_longer_one(world: World, tmp_path: Path) -> None:
     model, out = tmp_path / "models" / "generator", tmp_path / "out"
     for name, frames in (("f-%03d.png", 3), ("g-%03d.png", 3), ("f.png", 3)):
         assert world.call("generate", model, "-n", "1", "--frames", frames, "-o", out / name).status == 0
@@ -358,7 +358,7 @@ def test_a_link_of_a_link_is_the_video_itself(world: World, tmp_path: Path) -> N
     assert not linked.is_symlink()
 
 
-def test_what_tells_who_people_are_is_for_the_owner_alone(world: World, tmp_path: Path) -> None:
+def test_files_that_identify_people_are_for_the_owner_alone(world: World, tmp_path: Path) -> None:
     os.umask(0o022)
     assert world.call(*world.words("analyze", world.video, tmp_path / "out")).status == 0
     assert world.call(*world.words("export", world.video, tmp_path / "people")).status == 0

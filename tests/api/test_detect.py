@@ -50,7 +50,7 @@ def video(tmp_path):
 
 
 @pytest.mark.slow
-def test_tracks_and_counts_are_told(kinoscope, video):
+def test_tracks_and_counts_are_reported(kinoscope, video):
     call = kinoscope("detect", video, "--json")
     assert (call.status, call.err) == (0, "")
     (result,) = json.loads(call.out)["detect"]

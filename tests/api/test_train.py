@@ -32,7 +32,7 @@ def place(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_is_told_and_can_be_used(kinoscope, clips, place):
+def test_a_run_is_reported_and_can_be_used(kinoscope, clips, place):
     call = kinoscope("train", "classify", clips, *QUICK)
     folder = Path("runs/classify/clips1")
     assert call.status == 0
@@ -167,7 +167,7 @@ def test_a_dry_run(kinoscope, clips, place):
         (("classify", "CLIPS", "net=tiny", "start=nowhere"), "nowhere is no trained model"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(kinoscope, clips, place, words, message):
+def test_bad_options_are_reported_in_one_line(kinoscope, clips, place, words, message):
     call = kinoscope("train", *(str(clips) if word == "CLIPS" else word for word in words))
     assert call.status == 2
     assert message in call.err

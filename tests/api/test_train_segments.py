@@ -38,7 +38,7 @@ def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
     assert {"red", "green", "blue"} == {segment.label for segment in found}
 
 
-def test_what_cannot_be_used_is_told(tiny, table, tmp_path):
+def test_unusable_inputs_are_reported(tiny, table, tmp_path):
     with pytest.raises(OptionError, match="ActivityNet JSON"):
         kinoscope.train("segments", str(tmp_path), quiet=True)
     with pytest.raises(OptionError, match="model=FOLDER"):

@@ -90,7 +90,7 @@ def test_maps_do_better_than_random_orders(name, net):
     assert np.mean(gains) > np.mean(random) + 0.1
 
 
-def test_shuffled_weights_give_another_map(name, net):
+def test_shuffled_weights_yield_another_map(name, net):
     one = clip(1, apart=looks_apart(name))
     with frozen_inference(net):
         target = Target(net, one.label)

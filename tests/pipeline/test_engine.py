@@ -107,7 +107,7 @@ def test_every_task_gets_what_it_asked_for(run: Any) -> None:
     assert timeline.ok
 
 
-def test_sound_goes_to_those_who_listen_at_their_rate(run: Any) -> None:
+def test_audio_is_delivered_to_each_task_at_its_rate(run: Any) -> None:
     low, high, deaf = (
         Notebook("low", Needs(audio_rate=8000)),
         Notebook("high", Needs(audio_rate=16000)),
@@ -161,7 +161,7 @@ def test_interrupting_the_last_step_keeps_the_others(run: Any) -> None:
     assert [e.label for e in timeline.events] == ["done saw 5"]
 
 
-def test_interrupting_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupting_twice_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(self: engine.TaskFeed) -> None:
         raise KeyboardInterrupt
 
@@ -184,7 +184,7 @@ def test_a_live_source_does_not_wait_for_full_batches(run: Any) -> None:
     assert {len(b) for (b,) in task.batches} == {1}
 
 
-def test_a_task_that_is_slow_loses_live_pictures_and_holds_nobody_up() -> None:
+def test_a_slow_task_drops_live_frames_and_does_not_delay_others() -> None:
     read = Signal()
 
     class Slow(Notebook):
@@ -227,7 +227,7 @@ def test_what_was_read_before_stands_where_nothing_is_read_now(run: Any, monkeyp
     assert timeline.times.tolist() == [0.0, 0.1, 0.2]
 
 
-def test_without_pictures_only_the_sound_is_read(run: Any) -> None:
+def test_without_video_only_the_audio_is_read(run: Any) -> None:
     source = Stills(0)
     source.info = SourceInfo("sound only", has_audio=True)
     run(source, Notebook("ear", Needs(audio_rate=16000)))

@@ -25,7 +25,7 @@ def draw(path: Path, seed: int) -> Path:
 
 @pytest.mark.models
 @pytest.mark.slow
-def test_pictures_are_told_by_scene_and_thing_and_no_face_is_made_up(tmp_path: Path) -> None:
+def test_images_are_matched_by_scene_and_object_and_no_face_is_invented(tmp_path: Path) -> None:
     try:
         scene, thing = image_queries(str(draw(tmp_path / "a.png", 1)))
         again, _ = image_queries(str(draw(tmp_path / "b.png", 1)))
@@ -53,6 +53,6 @@ def test_a_moment_of_a_video_is_taken_by_its_time(tmp_path: Path) -> None:
     assert not np.array_equal(first, later)
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_unreadable_images_are_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         image_queries(str(tmp_path / "nothing.jpg"))

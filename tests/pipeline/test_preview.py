@@ -41,7 +41,7 @@ def test_any_start_and_any_times(tmp_path_factory, start, steps, base):
     assert written == [time - times[0] for time in times]
 
 
-def test_a_picture_stands_until_the_first_frame(tmp_path):
+def test_a_placeholder_is_shown_until_the_first_frame(tmp_path):
     times = [Fraction(3, 10) + Fraction(i, 30) for i in range(10)]
     path = preview(tmp_path / "preview.mp4", times, Fraction(1, 10))
     with open_source(path) as source:

@@ -69,7 +69,7 @@ def is_grey(path: Path, part: tuple[slice, slice] = MIDDLE) -> list[bool]:
         return [bool(np.abs(frame.pixels[part].astype(int) - GREY).max() < 12) for frame in source.frames()]
 
 
-def test_what_is_hidden_is_hidden_in_every_frame_and_told(
+def test_what_is_hidden_is_hidden_in_every_frame_and_reported(
     kinoscope: Cli, faces: Any, video: Path, tmp_path: Path
 ) -> None:
     words = ("--blur", "faces", "--hide-with", "solid", "--annotate", "--no-report")
@@ -86,7 +86,7 @@ def test_what_is_hidden_is_hidden_in_every_frame_and_told(
     assert (row["track"], row["start"], row["end"]) == (1, 0.0, 1.1)
 
 
-def test_the_sound_is_kept(kinoscope: Cli, faces: Any, tmp_path: Path) -> None:
+def test_the_audio_is_kept(kinoscope: Cli, faces: Any, tmp_path: Path) -> None:
     video = flash_and_beep(duration=2, rate=10, width=64, height=48).write(tmp_path / "a.mp4")
     assert kinoscope("analyze", video, "-o", tmp_path / "out", "--blur", "faces").status == 0
     with open_source(tmp_path / "out" / "blurred.mp4") as source:
@@ -143,7 +143,7 @@ def test_other_frames_the_second_time_leave_no_video(
     assert left == {".kinoscope.jsonl", "features.safetensors", "timeline.json"}
 
 
-def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video: Path, tmp_path: Path) -> None:
+def test_hiding_after_an_analysis_detects_again(kinoscope: Cli, faces: Any, video: Path, tmp_path: Path) -> None:
     made: list[dict[str, Any]] = []
 
     class Told(OneFace):
@@ -177,7 +177,7 @@ def test_to_hide_after_an_analysis_looks_again(kinoscope: Cli, faces: Any, video
         ),
     ],
 )
-def test_what_cannot_be_hidden_is_told_before_anything_is_read(
+def test_what_cannot_be_hidden_is_reported_before_anything_is_read(
     kinoscope: Cli, faces: Any, video: Path, gallery: Path, tmp_path: Path, words: list[str], message: str
 ) -> None:
     words = [str(gallery) if word == "G" else word for word in words]

@@ -197,7 +197,7 @@ frames = st.lists(
 
 @pytest.mark.slow
 @given(frames)
-def test_the_same_boxes_give_the_same_events_live_and_recorded(pictures):
+def test_the_same_boxes_yield_the_same_events_live_and_recorded(pictures):
     kinds = (ENTER, LEAVE, INSIDE, LINE, WRONG, {"kind": "crowd", "count": 2}, {"kind": "loitering", "seconds": 1})
     seen = [[observation(round(x, 1), round(y, 1), n, wide=10, high=20) for n, x, y in one] for one in pictures]
     live = play(make_engine(*kinds, observation_filter=ObservationFilter(SIZE)), *seen)
@@ -426,7 +426,7 @@ def test_stale_tracks_are_forgotten():
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 3), st.floats(-50, 300), st.floats(-50, 200)), max_size=4), max_size=30)
 )
-def test_any_course_gives_the_same_events_twice_each_within_time(pictures):
+def test_any_trajectory_yields_the_same_events_twice_each_within_time(pictures):
     rules = (ENTER, LEAVE, INSIDE, LINE, LEFT | {"labels": None}, WRONG, {"kind": "crowd", "count": 2})
     seen = [[observation(x, y, n) for n, x, y in {n: (n, x, y) for n, x, y in one}.values()] for one in pictures]
     first, second = (play(make_engine(*rules), *seen) for _ in range(2))

@@ -90,7 +90,7 @@ def test_motion_is_the_mean_change_of_each_cell():
     assert np.array_equal(cell_motion(pixels), expected)
 
 
-def test_a_fight_gives_one_event_with_its_highest_score(task):
+def test_a_fight_yields_one_event_with_its_highest_score(task):
     show(task, film(30, red=between(12, 16)), start=100)
     result = task.finish(Timeline())
     (found,) = result.events
@@ -101,7 +101,7 @@ def test_a_fight_gives_one_event_with_its_highest_score(task):
     assert np.all(np.diff(result.features["actions.times"]) > 0)
 
 
-def test_calm_is_looked_at_now_and_then(task):
+def test_calm_is_sampled_now_and_then(task):
     show(task, film(60))
     result = task.finish(Timeline())
     assert task._net.looks == 60 // MAX_INTERVAL_SECONDS + 1
@@ -109,7 +109,7 @@ def test_calm_is_looked_at_now_and_then(task):
     assert result.events == []
 
 
-def test_a_suspicion_has_everything_around_it_looked_at(task):
+def test_everything_around_a_suspicion_is_inferred(task):
     show(task, film(20, red=between(6, 14, 0.6)))
     result = task.finish(Timeline())
     times = result.features["actions.times"]
@@ -118,7 +118,7 @@ def test_a_suspicion_has_everything_around_it_looked_at(task):
     assert result.events == []
 
 
-def test_more_motion_is_looked_at_at_once(task):
+def test_more_motion_is_inferred_at_once(task):
     pixels = film(4)
     pixels[16:, 90:] += 60 * (np.arange(16) % 2).astype(np.uint8)[:, None, None, None]
     show(task, pixels)
@@ -127,7 +127,7 @@ def test_more_motion_is_looked_at_at_once(task):
 
 
 @pytest.mark.parametrize(("lively", "share"), [(False, 0.2), (True, 1.0)])
-def test_still_pictures_and_moving_cameras_are_not_looked_at(task, lively, share):
+def test_still_frames_and_moving_cameras_are_not_inferred(task, lively, share):
     show(task, film(10, lively=lambda second: lively, share=share, red=lambda second: 1.0))
     result = task.finish(Timeline())
     assert task._net.looks == 0
@@ -153,7 +153,7 @@ def test_no_frames_have_no_scores(task):
     assert (result.events, len(result.features["actions.times"]), len(result.features["actions.scores"])) == ([], 0, 0)
 
 
-def test_the_end_of_the_video_is_looked_at(task):
+def test_the_end_of_the_video_is_inferred(task):
     show(task, film(10.6, red=between(9.9, 11)))
     scores = task.finish(Timeline()).features["actions.scores"]
     assert (scores.argmax(), scores.max()) == (len(scores) - 1, pytest.approx(0.92, abs=0.01))
@@ -203,7 +203,7 @@ def test_a_model_that_does_not_classify_clips_is_refused():
         Actions(model="nanodet").needs(SourceInfo("a.mp4", 640, 360))
 
 
-def test_sound_alone_has_no_actions():
+def test_audio_alone_has_no_actions():
     with pytest.raises(Skip, match=r"^no video$"):
         Actions().needs(SourceInfo("a.wav", has_audio=True))
 

@@ -61,7 +61,7 @@ def find(monkeypatch, movers, seconds=110, rate=10):
 
 
 @pytest.mark.slow
-def test_what_looks_or_moves_oddly_ranks_first(monkeypatch):
+def test_unusual_appearance_or_motion_ranks_first(monkeypatch):
     odd = [(55.0, 60, 40, GREEN), (80.0, 240, 20, RED)]
     result = find(monkeypatch, [m for m in USUAL if m[0] not in (52.0, 76.0)] + odd)
     first, second = result.events[:2]

@@ -39,7 +39,7 @@ def track(number, task="objects"):
     return Track(number, task, "person", 0.9, np.array([[0, 0, 0, 9, 9, 0.9]]))
 
 
-def test_each_track_with_a_picture_has_an_embedding(task):
+def test_each_track_with_an_image_has_an_embedding(task):
     timeline = Timeline(tasks={"objects": TaskReport()}, tracks=[track(1), track(2), track(7), track(3, "faces")])
     timeline.images = {"objects-7": jpeg((0, 200, 0)), "objects-1": jpeg((200, 0, 0)), "faces-3": jpeg((9, 9, 9))}
     result = task.finish(timeline)
@@ -57,6 +57,6 @@ def test_nobody_followed_leaves_empty_features_and_no_objects_asked_is_a_skip(ta
         task.finish(Timeline())
 
 
-def test_sound_alone_is_skipped():
+def test_audio_alone_is_skipped():
     with pytest.raises(Skip, match="no video"):
         Appearance().needs(SourceInfo("a.wav", 0, 0))

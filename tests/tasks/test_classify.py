@@ -86,7 +86,7 @@ def test_an_event_lasts_as_long_as_the_class_is_likely(net):
     assert all(e.task == "classify" for e in result.events)
 
 
-def test_the_end_is_looked_at(net):
+def test_the_end_is_classified(net):
     result = watch(np.arange(27) / 8, lambda time: time >= 2.5)
     # 3.375 s are 14 pictures for the model: windows from picture 0, 2, ... 10, the last being the end.
     assert len(net.windows) == 6
@@ -117,7 +117,7 @@ def test_windows_go_through_the_network_together(net):
     assert len(net.sizes) < 10
 
 
-def test_a_live_source_is_judged_at_once(net):
+def test_a_live_source_is_classified_at_once(net):
     task = Classify(model="mine")
     task.needs(SourceInfo("camera:0", 640, 360, live=True))
     for i in range(10):
@@ -132,7 +132,7 @@ def test_broken_time_stamps_do_not_stall(net):
     assert np.all(np.diff(result.features["classify.times"]) > 0)
 
 
-def test_no_picture_no_model_and_nothing_shown():
+def test_no_video_no_model_and_no_frames():
     with pytest.raises(Skip, match=r"^no video$"):
         Classify().needs(SourceInfo("a.wav", has_audio=True))
 

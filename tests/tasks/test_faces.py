@@ -80,7 +80,7 @@ def test_where_something_moves_fast_every_frame_is_searched_if_asked_for(task):
     assert people_of(task.finish(Timeline(times=times))) == [(0.0, 0.8, "person 1")]
 
 
-def test_nothing_is_inferred_on_an_unchanged_picture(task):
+def test_nothing_is_inferred_on_an_unchanged_frame(task):
     result = task.finish(Timeline(times=show(task, lambda _: draw({"ann": (40, 80)}), 6)))
     assert result.report.extra["inferences"] == 1
     assert people_of(result) == [(0.0, 5.8, "person 1")]
@@ -94,7 +94,7 @@ def test_a_new_scene_is_searched_at_once_and_ends_the_tracks(task):
     assert people_of(result) == [(0.0, 2.0, "person 1"), (2.2, 3.8, "person 2")]
 
 
-def test_a_cut_that_the_shots_found_parts_a_track_and_its_looks(task):
+def test_a_cut_that_the_shots_found_splits_a_track_and_its_samples(task):
     def script(time):
         return draw({"ann" if time < 2 else "eve": (40 + round(3 * time), 80)})
 
@@ -115,7 +115,7 @@ def test_a_track_that_another_person_takes_over_is_split_although_no_cut_was_fou
     assert all(track.extra["apart"] < 0.6 for track in result.tracks)
 
 
-def test_each_track_has_a_picture_with_some_room_around_the_face(task):
+def test_each_track_has_an_image_with_a_margin_around_the_face(task):
     result = task.finish(Timeline(times=show(task, lambda t: draw({"bob": (40 + round(9 * t), 80)}), 2)))
     shown = cv2.imdecode(np.frombuffer(result.images["faces-1"], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert max(shown.shape[:2]) == pytest.approx(1.5 * FACE, abs=2)
@@ -134,13 +134,13 @@ def test_ended_tracks_are_embedded_on_the_way_and_glimpses_never(task):
     assert len(task._embedder.embedded) == 1
 
 
-def test_a_video_without_faces_or_frames_gives_none(task):
+def test_a_video_without_faces_or_frames_has_no_tracks(task):
     result = task.finish(Timeline(times=show(task, lambda t: draw({}, 40 + round(20 * t)), 1)))
     assert (result.tracks, result.images) == ([], {})
     assert result.features["faces.embeddings"].shape == (0, 128)
 
 
-def test_a_source_without_pictures_is_skipped():
+def test_a_source_without_video_is_skipped():
     with pytest.raises(Skip, match="there is no video"):
         Faces().needs(SourceInfo("a.mp3"))
 

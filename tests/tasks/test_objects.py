@@ -85,7 +85,7 @@ def test_a_report_says_what_was_run_and_how_often():
     assert 10 <= report.extra["inferences"] <= 20
 
 
-def test_nothing_is_inferred_on_an_unchanged_picture_and_the_track_goes_on():
+def test_nothing_is_inferred_on_an_unchanged_frame_and_the_track_continues():
     frame = next(iter(shapes(count=2).frames())).pixels
     task = Objects()
     task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
@@ -97,7 +97,7 @@ def test_nothing_is_inferred_on_an_unchanged_picture_and_the_track_goes_on():
     assert [(t.start, t.end) for t in result.tracks] == [(0.0, 2.9)] * 2
 
 
-def test_looking_at_all_is_an_option():
+def test_inferring_on_all_frames_is_an_option():
     assert (
         analyse(shapes(duration=1), rate=None, idle_rate=None, static_levels=-1).tasks["objects"].extra["inferences"]
         == 25
@@ -139,7 +139,7 @@ def test_a_glimpse_is_no_track():
     assert [t.label for t in task.finish(Timeline(times=times)).tracks] == ["green"]
 
 
-def test_each_track_has_a_picture_of_its_object():
+def test_each_track_has_an_image_of_its_object():
     source = shapes(duration=2, count=2, width=640, height=480)
     timeline = analyse(source)
     assert list(timeline.images) == ["objects-1", "objects-2"]
@@ -150,26 +150,26 @@ def test_each_track_has_a_picture_of_its_object():
         assert np.abs(middle.astype(int) - SHAPE_COLOURS[colour]).max() < 25
 
 
-def test_pictures_are_bounded(monkeypatch):
+def test_images_are_bounded(monkeypatch):
     monkeypatch.setattr(objects, "MAX_THUMBNAILS", 1)
     timeline = analyse(shapes(duration=2, count=3))
     assert len(timeline.tracks) == 3
     assert len(timeline.images) == 1
 
 
-def test_a_whole_object_makes_a_better_picture_than_one_that_is_cut_off():
+def test_a_whole_object_makes_a_better_image_than_one_that_is_cut_off():
     boxes = np.array([[0.0, 10, 100, 110], [10, 10, 110, 110], [10, 10, 40, 40]])
     cut_off, whole, small = objects.crop_quality(boxes, np.ones(3), (640, 480))
     assert whole > cut_off
     assert whole > small
 
 
-def test_a_source_without_pictures_is_skipped():
+def test_a_source_without_video_is_skipped():
     with pytest.raises(Skip, match="there is no video"):
         Objects().needs(SourceInfo("a.mp3"))
 
 
-def test_a_video_without_objects_or_frames_gives_none():
+def test_a_video_without_objects_or_frames_has_no_tracks():
     assert analyse(cuts(duration=1)).tracks == []
     task = Objects()
     task.needs(SourceInfo("a.mp4", 320, 240))
@@ -196,7 +196,7 @@ def test_a_real_person_is_followed(monkeypatch):
     assert np.polyfit(people[0].boxes[:, 0], centres, 1)[0] == pytest.approx(30, abs=12)
 
 
-def test_what_is_followed_is_told_at_once():
+def test_tracked_objects_are_reported_at_once():
     told = []
     analyse(
         shapes(duration=2, count=2),
@@ -221,12 +221,12 @@ def test_every_tracker_follows_the_shapes(tracker):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"camera": True}, {"appearance": "colours"}])
-def test_the_camera_and_looks_may_help(options):
+def test_camera_motion_and_appearance_may_help(options):
     timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)
     assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
 
 
-def test_looks_are_cut_out_inside_the_picture():
+def test_crops_for_appearance_lie_inside_the_frame():
     full = np.zeros((50, 100, 3), np.uint8)
     assert crop_box(full, np.array([-20.0, 20, 40, 60]), (200, 100)).shape == (20, 20, 3)
     assert crop_box(full, np.array([300.0, 200, 340, 260]), (200, 100)).shape == (1, 1, 3)
@@ -252,7 +252,7 @@ def test_a_camera_that_jumps_is_taken_out(camera):
     assert len(lasting) == (2 if camera else 0)
 
 
-def test_a_picture_without_objects_has_no_looks():
+def test_a_frame_without_objects_has_no_appearance():
     timeline = analyse(
         SyntheticSource("dark", lambda *_: np.zeros((48, 64, 3), np.uint8), TaskResult(), (64, 48), 1, 10),
         appearance="colours",
@@ -262,7 +262,7 @@ def test_a_picture_without_objects_has_no_looks():
     assert (timeline.tasks["objects"].status, timeline.tracks) == ("ok", [])
 
 
-def test_what_is_told_can_be_forgotten(monkeypatch):
+def test_reported_tracks_can_be_discarded(monkeypatch):
     monkeypatch.setattr("kinoscope.tasks.tracking.tracker.MAX_STORED_DETECTIONS", 2)
     told = []
     task = Objects(

@@ -85,7 +85,7 @@ def test_a_name_goes_over_to_the_whole_group_but_never_twice_at_once():
     assert len(result.events) == 1
 
 
-def test_a_group_of_two_known_people_gives_nobody_a_name():
+def test_a_group_of_two_known_people_names_nobody():
     made = timeline(
         (track(1, 0, 1, identity="person 1"), corner(0)),
         (track(2, 1, 2, identity="person 1"), corner(1)),
@@ -120,7 +120,7 @@ def test_a_face_has_one_body():
     assert names(made, "objects") == {1: "Ada", 2: None}
 
 
-def test_things_and_persons_are_known_by_their_looks():
+def test_objects_and_persons_are_recognized_by_appearance():
     bag, person = track(1, 0, 1, "objects", "handbag"), track(2, 0, 1, "objects", "person")
     made = timeline(things=[(bag, corner(0, 0.1)), (person, corner(0, 0.1))])
     result = Recognize(gallery=known(bag_object=0)).finish(made)
@@ -132,7 +132,7 @@ def test_things_and_persons_are_known_by_their_looks():
     assert names(made, "objects") == {1: None, 2: "Ada"}
 
 
-def test_looks_do_not_overrule_a_face():
+def test_appearance_does_not_overrule_a_face():
     one, two = (track(n, 0, 2, "objects", "person", box=(50 * n, 0, 50 * n + 40, 100)) for n in (0, 1))
     made = timeline((track(1, 0, 2), corner(0)), things=[(one, corner(1)), (two, corner(0))])
     Recognize(gallery=known(Ada=0, Ada_person=0)).finish(made)
@@ -162,7 +162,7 @@ def test_faces_of_another_model_are_refused():
     assert names(made) == {1: None}
 
 
-def test_it_asks_for_no_picture_and_skips_where_nothing_can_be_compared():
+def test_it_requests_no_frames_and_skips_where_nothing_can_be_compared():
     task = Recognize(gallery=known(Ada=0))
     assert task.needs(None) == Needs()
     with pytest.raises(Skip, match="run faces too"):

@@ -72,7 +72,7 @@ def test_the_clock_of_a_recording_counts_from_its_first_frame():
     assert (event.start, event.end) == (9.0, 10.96)
 
 
-def test_a_saved_timeline_gives_the_same_events():
+def test_a_saved_timeline_yields_the_same_events():
     source = shapes(duration=4, count=3)
     timeline = events_of(source, LINE)
     saved = Timeline.from_dict(timeline.to_dict())
@@ -109,7 +109,7 @@ def test_where_rules_cannot_apply():
         task.finish(Timeline(tasks={"shots": TaskReport()}))
 
 
-def test_a_zone_outside_the_picture_fails_the_task_and_nothing_else():
+def test_a_zone_outside_the_frame_fails_the_task_and_nothing_else():
     source = shapes(duration=1, count=1)
     far = {"far": [[0, 0], [999, 0], [999, 9]]}
     task = Rules(rules=rules({"kind": "zone", "zone": "far"}, units="pixels", zones=far, lines={}))

@@ -63,7 +63,7 @@ def grey(jpeg):
     return round(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).mean())
 
 
-def test_every_shot_has_its_label_and_its_picture(task):
+def test_every_shot_has_its_label_and_its_image(task):
     show(task, [30, 30, 30, 90, 100, 200], start=10)
     result = task.finish(timeline((10, 13), (13, 15), (15, 16)))
     assert [(e.start, e.end, e.label) for e in result.events] == [
@@ -85,7 +85,7 @@ def test_features_are_kept_with_their_times(task):
     assert features["scenes.times"].tolist() == [5, 6, 7]
 
 
-def test_the_same_picture_is_not_looked_at_twice(task):
+def test_the_same_frame_is_not_classified_twice(task):
     show(task, [50, 50, 51, 50, 150, 150])
     result = task.finish(timeline((0, 6)))
     assert task._net.looks == 2
@@ -93,7 +93,7 @@ def test_the_same_picture_is_not_looked_at_twice(task):
     assert result.features["scenes.features"][:, 0].tolist() == [50, 50, 50, 50, 150, 150]
 
 
-def test_an_unsure_shot_has_a_picture_but_no_label(task):
+def test_an_uncertain_shot_has_an_image_but_no_label(task):
     task._net.sure = 0.0
     task._net.card = SimpleNamespace(**vars(FakeNet.card) | {"labels": LABELS * 4})
     show(task, [10, 250])
@@ -102,7 +102,7 @@ def test_an_unsure_shot_has_a_picture_but_no_label(task):
     assert sorted(result.images) == ["shots-0", "shots-1"]
 
 
-def test_a_shot_between_two_looks_has_neither(task):
+def test_a_shot_between_two_samples_has_neither(task):
     show(task, [30, 30])
     result = task.finish(timeline((0, 0.2), (0.2, 0.8), (0.8, 2)))
     assert [e.start for e in result.events] == [0, 0.8]
@@ -117,17 +117,17 @@ def test_without_shots_the_whole_is_one(task):
     assert list(result.images) == ["scenes-0"]
 
 
-def test_one_picture_is_enough(task):
+def test_one_frame_is_enough(task):
     show(task, [90])
     assert [e.label for e in task.finish(Timeline(times=np.zeros(1))).events] == ["medium"]
 
 
-def test_no_picture_gives_nothing(task):
+def test_no_frames_yield_nothing(task):
     result = task.finish(Timeline())
     assert (result.events, result.features, result.images) == ([], {}, {})
 
 
-def test_sound_alone_has_no_scenes():
+def test_audio_alone_has_no_scenes():
     with pytest.raises(Skip, match=r"^no video$"):
         Scenes().needs(SourceInfo("a.wav", has_audio=True))
 

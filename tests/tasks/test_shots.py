@@ -50,7 +50,7 @@ def test_middles_of_windows_cover_every_frame_once_and_ends_are_repeated(count, 
         assert window[:, 0, 0, 0].tolist() == [min(max(0, first + i), count - 1) for i in range(WINDOW_FRAMES)]
 
 
-def test_no_frames_give_no_windows():
+def test_no_frames_have_no_windows():
     assert windows(numbered(0), 5) == []
 
 
@@ -72,7 +72,7 @@ def window(change):
     return np.stack([(1 - s) * first + s * second for s in shares]).round().astype(np.uint8)
 
 
-def test_a_cut_in_the_middle_is_worth_a_look():
+def test_a_cut_in_the_middle_needs_inference():
     assert may_contain_transition(window(lambda i: i >= 50))
     assert may_contain_transition(window(lambda i: i >= WINDOW_FRAMES - MARGIN_FRAMES))
 
@@ -83,11 +83,11 @@ def test_a_cut_that_another_window_will_see_is_not():
 
 
 @pytest.mark.parametrize("length", [4, 12, 25, 50])
-def test_a_dissolve_is_worth_a_look(length):
+def test_a_dissolve_needs_inference(length):
     assert may_contain_transition(window(lambda i: (i - 50) / length + 0.5))
 
 
-def test_still_and_moving_pictures_are_not():
+def test_still_and_moving_frames_need_none():
     assert not may_contain_transition(window(lambda i: 0))
     wide = np.random.default_rng(2).integers(0, 256, (27, 48 + 2 * WINDOW_FRAMES, 3)).astype(np.uint8)
     assert not may_contain_transition(np.stack([wide[:, 2 * i : 2 * i + 48] for i in range(WINDOW_FRAMES)]))
@@ -152,7 +152,7 @@ def flat(*lengths):
     return np.broadcast_to(levels[:, None, None, None], (len(levels), 27, 48, 3)).copy()
 
 
-def test_the_network_sees_only_where_the_picture_changes(task):
+def test_the_network_runs_only_where_the_frame_changes(task):
     step(task, flat(120, 300, 80))
     result = task.finish(Timeline())
     assert [(e.start, e.end) for e in result.events] == [(0, 4.8), (4.8, 16.8), (16.8, 20)]
@@ -168,7 +168,7 @@ def test_a_break_at_any_frame_leaves_whole_shots(task, count):
     assert len(found) == (2 if count > 50 else 1)
 
 
-def test_no_frames_give_no_shots(task):
+def test_no_frames_have_no_shots(task):
     assert task.finish(Timeline()).events == []
 
 
@@ -178,7 +178,7 @@ def test_without_a_rate_the_last_frame_lasts_as_long_as_the_one_before(task):
     assert task.finish(Timeline()).events[0].end == pytest.approx(3 / RATE)
 
 
-def test_sound_alone_has_no_shots():
+def test_audio_alone_has_no_shots():
     with pytest.raises(Skip, match=r"^no video$"):
         Shots().needs(SourceInfo("a.wav", has_audio=True))
 

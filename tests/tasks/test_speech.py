@@ -67,7 +67,7 @@ def test_a_sentence_without_an_end_is_cut():
 
 
 @pytest.mark.parametrize("guess", [{"logprob": -1.1}, {"compression": 8.0}, {"logprob": -0.7, "no_speech": 0.3}])
-def test_a_guess_or_a_loop_gives_no_text(guess):
+def test_a_guess_or_a_loop_yields_no_text(guess):
     (found,) = sentences([segment(word(0, 1, "thank"), word(1, 2, "you"), **guess)], [stretch(3, 0)])
     assert (found.start, found.end, found.text) == (0, 2, None)
     assert found.extra == {"reason": "not English, or too unclear"}
@@ -84,7 +84,7 @@ def test_what_seems_likely_amid_guesses_must_be_clear():
     assert [e.text for e in sentences([guess, likely, much], [stretch(9, 0)])] == [None, "Thanks.", *["yes."] * 3]
 
 
-def test_words_that_are_hardly_probable_give_no_text():
+def test_words_of_low_probability_yield_no_text():
     (found,) = sentences([segment(word(0, 1, "um", 0.3), word(1, 2, "ah", 0.2))], [stretch(3, 0)])
     assert found.text is None
 
@@ -101,7 +101,7 @@ def test_numbers_that_whisper_takes_apart_are_words_as_they_stand_in_the_text():
     assert found.score == pytest.approx((0.9 * 0.8 * 0.7 * 0.9 * 0.9) ** 0.2)
 
 
-def test_letters_without_spaces_between_them_keep_their_times():
+def test_characters_without_spaces_between_them_keep_their_times():
     (found,) = sentences([segment(token(0, 1, "東"), token(1, 2, "京"), token(2, 2.5, "。"))], [stretch(5, 0)])
     assert (found.text, [row[2] for row in found.extra["words"]]) == ("東京。", ["東", "京。"])
 
@@ -172,12 +172,12 @@ def test_stretches_are_packed_into_windows(task):
     assert result.report.extra == {"inferences": 3}
 
 
-def test_what_was_heard_until_a_break_is_kept(task):
+def test_words_before_a_break_are_kept(task):
     task.process_audio(stretch(3, 5))
     assert [e.start for e in task.finish(Timeline()).events] == [5, 6, 7]
 
 
-def test_without_sound_the_task_is_skipped(task):
+def test_without_audio_the_task_is_skipped(task):
     with pytest.raises(Skip, match=r"^no audio$"):
         task.needs(SourceInfo("silent.mp4", has_audio=False))
     task.process_audio(Audio(np.zeros(0, np.float32), SAMPLE_RATE, Fraction(0)))

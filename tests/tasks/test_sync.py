@@ -137,7 +137,7 @@ def test_whatever_the_rate(rate):
     assert event.extra["offset"] == pytest.approx(0.16, abs=0.01)
 
 
-def test_times_that_do_not_begin_at_zero_and_sound_that_starts_late_or_ends_early():
+def test_times_that_do_not_begin_at_zero_and_audio_that_starts_late_or_ends_early():
     event = offset_of(run(np.arange(40, 52, 0.04), sound_of(40.4, 51.2, -0.2), start=40.4))
     assert event.extra["offset"] == pytest.approx(-0.2, abs=0.01)
     assert event.start == pytest.approx(40)
@@ -167,7 +167,7 @@ def test_each_stretch_between_cuts_has_its_own_offset_where_they_differ():
     assert [e.extra["offset"] for e in events] == pytest.approx([0.0, 0.3], abs=0.02)
 
 
-def test_who_speaks_is_told_and_named():
+def test_the_speaker_is_reported_and_named():
     timeline = Timeline()
     boxes = [[t, 0.0, 0.0, 60.0, 96.0, 1.0] for t in (0.0, 12.0)]
     known = Track(1, "faces", "face", 1.0, np.array(boxes), "person 1")
@@ -242,7 +242,7 @@ def test_a_voice_over_without_a_face_meanwhile(monkeypatch):
     assert reason(run(np.arange(0, 9, 0.04), heard, faces=faces)) == ("no face is visible during speech: a voice-over")
 
 
-def test_a_source_without_sound_or_picture_is_skipped():
+def test_a_source_without_audio_or_video_is_skipped():
     with pytest.raises(Skip, match="no audio"):
         Sync().needs(SourceInfo("x.mp4", width=96, height=96))
     with pytest.raises(Skip, match="no video"):

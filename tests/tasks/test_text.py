@@ -87,14 +87,14 @@ def test_a_line_is_one_track_and_one_event_with_its_words(make):
     assert task._recognizer.read == 1
 
 
-def test_an_unchanged_picture_is_looked_at_once(make):
+def test_an_unchanged_frame_is_inferred_once(make):
     task = make()
     times = show(task, lambda _: (20, 60), 4)
     assert task.finish(Timeline(times=times)).tracks[0].end == times[-1]
     assert task._detector.looks == 1
 
 
-def test_a_glimpse_is_told_only_where_it_is_asked_for_and_never_read(make):
+def test_a_short_track_is_reported_only_on_request_and_never_read(make):
     def script(time):
         return (20, 60) if 1.9 < time < 2.1 else None
 
@@ -113,7 +113,7 @@ def test_without_words_nothing_is_read(make):
     assert (len(result.tracks), result.events, result.report.model) == (1, [], "white")
 
 
-def test_a_source_without_pictures_is_skipped():
+def test_a_source_without_video_is_skipped():
     with pytest.raises(Skip, match="there is no video"):
         Text().needs(SourceInfo("a.mp3"))
 
@@ -127,12 +127,12 @@ def written(words, shift=0, shade=30, noise=2.0):
 
 
 @pytest.mark.parametrize("shift", [0, 2, 5])
-def test_looks_at_one_text_are_alike(shift):
+def test_samples_of_one_text_are_alike(shift):
     assert is_same_text(written("Apples are red"), written("Apples are red", shift, shade=60, noise=4))
 
 
 @pytest.mark.parametrize("other", ["Bananas grow", "Apples are rot", "12:34:05", ""])
-def test_looks_at_two_texts_are_not(other):
+def test_samples_of_two_texts_are_not(other):
     assert not is_same_text(written("Apples are red"), written(other))
 
 
@@ -188,7 +188,7 @@ def test_text_that_comes_back_is_three_lines(reading):
     assert [text for *_, text in events] == ["Left", "Right", "Left"]
 
 
-def test_one_look_that_reads_otherwise_or_not_at_all_splits_nothing(reading):
+def test_one_sample_that_reads_otherwise_or_not_at_all_splits_nothing(reading):
     events, _ = read_slides(reading, lambda time: ("Right" if 1.9 < time < 2.1 else "Left", 60))
     assert events == [(0.0, 5.6, "Left")]
 

@@ -31,7 +31,7 @@ def _files(folder):
 
 
 @each
-def test_the_same_timeline_gives_the_same_bytes(view, half_minute, tmp_path):
+def test_the_same_timeline_yields_the_same_bytes(view, half_minute, tmp_path):
     for folder in ("a", "b"):
         view.write(half_minute, tmp_path / folder / view.filename)
     first, second = _files(tmp_path / "a"), _files(tmp_path / "b")
@@ -95,7 +95,7 @@ def test_a_missing_package_is_named_with_its_extra(name, package, golden, tmp_pa
     assert _files(tmp_path) == []
 
 
-def test_need_gives_the_module():
+def test_need_returns_the_module():
     assert optional.require_extra("json", "export").loads("1") == 1
 
 

@@ -82,7 +82,7 @@ def test_it_is_kept_with_its_file(tmp_path: Path, cache: Path) -> None:
     np.testing.assert_allclose(runner(pixels.numpy())[1], wanted[1].numpy(), atol=1e-5)
 
 
-def test_pictures_of_another_size_are_brought_to_the_models() -> None:
+def test_images_of_another_size_are_resized_to_the_models() -> None:
     maps = read_backbone(CNN, "-1..1")(torch.zeros(2, 40, 50, 3))
     assert maps.shape == (2, 8, 6, 8)
 

@@ -130,7 +130,7 @@ ELSEWHERE = {"SplitV", "SparseToDense"}
     [case for case in CASES if case[0] not in ELSEWHERE],
     ids=[f"{case[0]}-{i}" for i, case in enumerate(CASES) if case[0] not in ELSEWHERE],
 )
-def test_a_node_kind_gives_the_known_answer(op, x, constants, attributes, wanted):
+def test_a_node_kind_returns_the_known_answer(op, x, constants, attributes, wanted):
     np.testing.assert_allclose(run(op, x, *constants, **attributes), np.array(wanted, np.float32), rtol=1e-6)
 
 
@@ -138,7 +138,7 @@ def test_every_node_kind_has_a_known_answer():
     assert {case[0] for case in CASES} == set(OPS)
 
 
-def test_a_split_gives_its_parts_by_number():
+def test_a_split_returns_its_parts_by_number():
     nodes = [
         node("Placeholder", "x"),
         node("Const", "sizes"),

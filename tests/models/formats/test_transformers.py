@@ -53,7 +53,7 @@ def clips(count: int) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_folder_runs_as_any_card_and_gives_what_the_library_gives(kind, tmp_path, cache):
+def test_a_folder_runs_as_any_card_and_returns_what_the_library_returns(kind, tmp_path, cache):
     folder = saved(tmp_path / "model", kind)
     card = find(str(folder))
     assert find(f"hf:{folder}") == card

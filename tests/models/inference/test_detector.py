@@ -79,7 +79,7 @@ def picture(width, height):
         (("letterbox", 32), (416, 208), (416, 224)),
     ],
 )
-def test_boxes_come_back_in_pixels_of_the_picture_as_shown(detector, card, given, padded):
+def test_boxes_are_in_pixels_of_the_displayed_frame(detector, card, given, padded):
     made = detector(*card)
     assert made.input_size((1600, 800)) == given
     (found,) = made(picture(*given), (1600, 800))
@@ -88,7 +88,7 @@ def test_boxes_come_back_in_pixels_of_the_picture_as_shown(detector, card, given
     assert np.all(made.runner.given[0, given[1] :] == 114)
 
 
-def test_a_small_picture_is_enlarged_and_a_narrow_one_keeps_its_shape(detector):
+def test_a_small_frame_is_enlarged_and_a_narrow_one_keeps_its_shape(detector):
     made = detector("letterbox")
     assert made.input_size((208, 104)) == (416, 208)
     assert made.input_size((100, 1000)) == (42, 416)

@@ -48,7 +48,7 @@ def test_a_turned_face_is_upright_in_its_crop(angle):
     assert laid[3, 0] - laid[0, 0] == pytest.approx(CROP_SIDE / 1.3, rel=1e-3)
 
 
-def test_a_pose_gives_the_points_at_rest_and_the_way_back():
+def test_a_pose_yields_the_points_at_rest_and_the_inverse_transform():
     points = turned(mesh(0.3), 0.2).astype(np.float64)
     still, back = estimate_pose(points[RIGID_POINTS + MOUTH_POINTS])
     assert np.allclose(still, stabilized_mouth_points(points.astype(np.float32)), atol=1e-4)
@@ -127,7 +127,7 @@ def test_matched_colours_follow_slowly():
     assert layer.offset == pytest.approx([3, 3, 3], abs=0.2)
 
 
-def test_what_is_softer_than_the_picture_is_sharpened():
+def test_a_mouth_softer_than_the_frame_is_sharpened():
     old, into = picture(0.0), way().transforms[0]
     face = crop_face(old, into).astype(np.float32)
     layer = FaceCompositor()
@@ -141,7 +141,7 @@ def test_what_is_softer_than_the_picture_is_sharpened():
     assert np.abs(done.astype(int) - old).mean() < 2
 
 
-def test_a_face_that_leaves_the_picture_is_painted_as_far_as_it_is_seen():
+def test_a_face_that_leaves_the_frame_is_painted_where_it_is_visible():
     old, into = picture(0.0), way().transforms[0].copy()
     into[:, 2] -= [CROP_SIDE, 0]
     done = FaceCompositor().blend(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS)
@@ -150,7 +150,7 @@ def test_a_face_that_leaves_the_picture_is_painted_as_far_as_it_is_seen():
     assert np.array_equal(FaceCompositor().blend(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS), old)
 
 
-def test_times_are_those_of_the_pictures(tmp_path):
+def test_times_are_those_of_the_frames(tmp_path):
     with open_source(write(tmp_path / "a.mkv", 1.0, start=1.5, rate=None)) as source:
         (one,) = track_face(source, DrawnFollower())
     assert one.times.tolist() == [float(Fraction(3, 2) + Fraction(n, 25)) for n in range(25)]

@@ -26,7 +26,7 @@ def test_squares_keep_the_centre_and_the_longer_side():
     assert faces.to_squares(np.zeros((0, 4))).shape == (0, 4)
 
 
-def test_crops_are_black_outside_the_picture():
+def test_crops_are_black_outside_the_frame():
     picture = np.full((20, 20, 3), 200, np.uint8)
     cut = faces.crop_squares(picture, np.array([[-10.0, 0, 10, 20], [0, 10, 20, 30], [30, 30, 40, 40]]), 20)
     assert cut.shape == (3, 20, 20, 3)
@@ -129,7 +129,7 @@ def test_an_expected_face_is_followed_without_a_search():
     assert len(finder(white(48, 36, 34), (320, 240), search=False)) == 0
 
 
-def test_a_picture_smaller_than_a_face_has_none():
+def test_a_frame_smaller_than_a_face_has_none():
     assert len(FakeCascade()(np.full((8, 8, 3), 255, np.uint8), (8, 8))) == 0
 
 

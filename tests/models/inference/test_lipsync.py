@@ -36,7 +36,7 @@ def inputs(count=2):
     return torch.rand(count, 3, CROP_SIDE, CROP_SIDE), draw_points(points), others, torch.rand(count, VOICE_DIM)
 
 
-def test_the_painter_changes_only_what_the_mask_covers_and_does_not_see_it():
+def test_the_generator_changes_only_what_the_mask_covers_and_does_not_see_it():
     face, dots, others, voice = inputs()
     mask = torch.zeros(1, 1, CROP_SIDE, CROP_SIDE)
     mask[..., 40:90, 30:80] = 1
@@ -91,7 +91,7 @@ def looks():
     return ReferenceFrames(times, places, pictures)
 
 
-def test_the_nearest_look_is_of_another_moment():
+def test_the_nearest_reference_is_of_another_moment():
     one = looks()
     assert one.select(one.landmarks[2], 1.0)[0] == 4
     assert one.select(one.landmarks[2], 9.0)[0] == 2
@@ -107,7 +107,7 @@ def hearing(seconds=1.0, start=0, late=0.0):
     return NormalizedMel([Audio(samples, 16_000, Fraction(start))], late)
 
 
-def test_sound_is_heard_at_its_time():
+def test_audio_is_aligned_to_its_time():
     click = hearing().around(np.array([0.5, 0.6]))
     assert click.shape == (2, MEL_FRAMES, 40)
     assert abs(int(click[0].sum(1).argmax()) - MEL_FRAMES // 2) <= 1
@@ -116,12 +116,12 @@ def test_sound_is_heard_at_its_time():
     assert np.allclose(hearing(late=0.1).around(np.array([0.4])), click[:1])
 
 
-def test_beyond_the_sound_is_silence():
+def test_beyond_the_audio_is_silence():
     far = hearing().around(np.array([9.0]))
     assert np.ptp(far, axis=1).max() == 0
 
 
-def test_no_sound():
+def test_no_audio():
     with pytest.raises(SourceError, match="no audio to follow"):
         NormalizedMel([])
 
@@ -137,7 +137,7 @@ def test_mouths_are_cut_where_lips_are():
     assert abs(column - 23.5) <= 1
 
 
-def test_a_painter_is_read_as_it_was_written(tmp_path):
+def test_a_generator_is_read_as_it_was_written(tmp_path):
     nets, facts = new_nets(8), LipSyncMetadata(width=8, gain=1.25, data="clips", score={"val_psnr": 27.5})
     save_lipsync(tmp_path, nets, facts)
     back, told = load_lipsync(tmp_path)
@@ -156,7 +156,7 @@ def test_a_painter_is_read_as_it_was_written(tmp_path):
         ({"other": 1}, "damaged"),
     ],
 )
-def test_what_is_no_painter_is_told(tmp_path, change, message):
+def test_invalid_models_are_reported(tmp_path, change, message):
     save_lipsync(tmp_path, new_nets(8), LipSyncMetadata(width=8))
     path = tmp_path / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))

@@ -55,7 +55,7 @@ def test_a_mouth_is_brought_to_other_times():
     assert nearest[:, 0, 0].tolist() == [0, 0, 0, 1, 2]
 
 
-def test_the_picture_of_a_mouth_is_upright_and_centred():
+def test_the_crop_of_a_mouth_is_upright_and_centred():
     for angle in (0.0, 0.5):
         mesh, _ = head(angle=angle)
         mesh[152, :2] = mesh[[33, 263], :2].mean(axis=0) + 90 * np.array([-np.sin(angle), np.cos(angle)])

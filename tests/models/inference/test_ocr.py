@@ -61,13 +61,13 @@ def test_repeats_and_blanks_are_left_out():
     ("shown", "size"),
     [((1280, 720), (960, 544)), ((1080, 1920), (544, 960)), ((320, 240), (640, 480)), ((8, 8), (32, 32))],
 )
-def test_pictures_are_taken_in_sides_that_the_network_takes(shown, size):
+def test_input_sizes_are_ones_that_the_network_accepts(shown, size):
     assert TextDetector.input_size(shown, 960) == size
 
 
 @pytest.mark.models
 @pytest.mark.slow
-def test_real_letters_are_found_and_read():
+def test_real_characters_are_detected_and_read():
     try:
         finder, reader = TextDetector(), TextRecognizer()
     except WeightsMissing as error:

@@ -16,7 +16,7 @@ def person(shirt, trousers, size=(40, 80), seed=0):
 RED, BLUE, GREEN = (200, 30, 30), (30, 40, 190), (30, 170, 50)
 
 
-def test_colours_tell_shirts_and_trousers_apart_and_where_they_are():
+def test_colours_distinguish_shirts_and_trousers_and_where_they_are():
     red_blue, again = colour_histogram(person(RED, BLUE)), colour_histogram(person(RED, BLUE, seed=1))
     blue_red, red_green = colour_histogram(person(BLUE, RED)), colour_histogram(person(RED, GREEN))
     near, upside_down, other = (np.linalg.norm(red_blue - one) for one in (again, blue_red, red_green))
@@ -33,7 +33,7 @@ def test_each_stripe_is_a_histogram():
     assert described.sum(axis=1) == pytest.approx(np.ones(6))
 
 
-def test_a_pixel_wide_picture_has_colours_too():
+def test_a_pixel_wide_image_has_colours_too():
     assert np.isfinite(colour_histogram(np.full((1, 1, 3), 7, np.uint8))).all()
 
 

@@ -64,7 +64,7 @@ def test_segments_lie_within_the_video_and_do_not_repeat(scores, start, end):
     assert shared.max(initial=0) <= 0.5
 
 
-def test_files_come_back_and_damaged_ones_are_told(tmp_path):
+def test_files_round_trip_and_damaged_ones_are_reported(tmp_path):
     assert read_refiner(tmp_path) is None
     judge = constant(0.5, -0.25, 0.75)
     write_refiner(tmp_path / REFINER_FILE, judge)

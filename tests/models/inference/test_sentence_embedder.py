@@ -33,7 +33,7 @@ def test_the_sentence_of_a_meaning_ranks_first(embed, question, best):
 
 
 @pytest.mark.models
-def test_the_published_likeness_of_two_sentences_is_met(embed):
+def test_the_published_similarity_of_two_sentences_is_reproduced(embed):
     """The model's own page compares these."""
     vectors = embed(["This is an example sentence", "Each sentence is converted"])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-5)

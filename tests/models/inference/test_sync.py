@@ -41,7 +41,7 @@ def test_a_model_is_read_as_it_was_written(folder):
 
 
 @pytest.mark.slow
-def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
+def test_similarity_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path))
     net = SyncModel(str(folder))
     generator = np.random.default_rng(0)
@@ -63,7 +63,7 @@ def test_likeness_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_sound_that_is_a_frame_later_is_heard_a_frame_later(folder):
+def test_audio_that_is_a_frame_later_matches_a_frame_later(folder):
     net = SyncModel(str(folder))
     mel = np.random.default_rng(1).normal(0, 2, (163, 40)).astype(np.float32)
     both = net.embed_audio(np.concatenate([mel, mel[-1:]])[1:]), net.embed_audio(mel)

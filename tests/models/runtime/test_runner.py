@@ -85,7 +85,7 @@ def test_a_model_that_another_library_runs_says_so():
         load("whisper-tiny.en", device="cpu")
 
 
-def test_names_and_tasks_are_told_apart(monkeypatch):
+def test_names_and_tasks_are_distinguished(monkeypatch):
     monkeypatch.setattr("kinoscope.models.is_cached", lambda card: card.name == "nanodet")
     assert choose("yolox-nano").name == "yolox-nano"
     assert choose("objects").name == "nanodet"
@@ -126,7 +126,7 @@ def test_an_unknown_sample_names_the_known_ones():
 
 
 @pytest.mark.slow
-def test_nothing_is_reported_to_the_makers_of_openvino():
+def test_nothing_is_reported_to_the_vendor_of_openvino():
     look = "from openvino.tools.ovc import telemetry_utils as utils; print(utils.tm.__name__)"
     words = [sys.executable, "-W", "ignore", "-c", f"import kinoscope.models, openvino; {look}"]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()

@@ -71,14 +71,14 @@ def test_embedding_and_logits_have_their_shapes(row: Network) -> None:
 
 
 @each
-def test_bytes_and_floats_give_the_same(row: Network) -> None:
+def test_bytes_and_floats_yield_the_same(row: Network) -> None:
     net, pixels = made(row), clips(1)
     with torch.no_grad():
         torch.testing.assert_close(net(pixels), net(pixels.float()))
 
 
 @each
-def test_a_clip_by_itself_gives_what_it_gives_among_others(row: Network) -> None:
+def test_a_clip_alone_yields_the_same_as_in_a_batch(row: Network) -> None:
     net, pixels = made(row), clips(3)
     with torch.no_grad():
         alone, among = net(pixels[1:2]), net(pixels)

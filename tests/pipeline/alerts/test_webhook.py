@@ -181,7 +181,7 @@ def test_a_letter_that_cannot_be_written_is_logged(tmp_path, caplog):
     assert '"n": 7' in caplog.text
 
 
-def test_a_place_for_letters_that_cannot_be_written_is_an_error_at_once(tmp_path):
+def test_an_undelivered_folder_that_cannot_be_written_is_an_error_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         Webhook("http://host/", tmp_path / "file" / "letters")
@@ -228,7 +228,7 @@ def test_the_secret_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
         find_secret(tmp_path / "none")
 
 
-def test_what_is_not_genuine_is_told():
+def test_invalid_signatures_are_rejected():
     body, stamp = b"{}", 1000
     good = sign(body, stamp, b"s")
     assert verify(body, "1000", good, b"s", now=1300)
@@ -241,7 +241,7 @@ def test_what_is_not_genuine_is_told():
     assert not verify(body, "1000", "ü", b"s", now=1000)
 
 
-def test_send_gives_the_status_of_a_failure(server):
+def test_send_returns_the_status_of_a_failure(server):
     from urllib.request import Request
 
     server.answers = [410]

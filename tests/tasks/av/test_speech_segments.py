@@ -50,7 +50,7 @@ def covers(stretches, first, last):
 
 
 @pytest.mark.parametrize("size", [1024, 16_000, 100_000, 10_000_000])
-def test_the_same_stretches_come_out_however_the_sound_is_cut(size):
+def test_the_same_segments_come_out_however_the_audio_is_cut(size):
     spoken = [(2, 5), (6.5, 8), (20, 27), (29.5, 31), (70, 80)]
     heard = listen(pieces(sound(100, spoken, start=10), size))
     assert len(heard) == 5
@@ -79,13 +79,13 @@ def test_endless_speech_is_cut_where_it_is_least_likely():
     assert float(first.end) == pytest.approx(20, abs=6 * VAD_WINDOW_SAMPLES / SAMPLE_RATE)
 
 
-def test_a_hole_in_the_sound_ends_a_stretch():
+def test_a_gap_in_the_audio_ends_a_segment():
     first, second = sound(3, [(1, 3)]), sound(3, [(0, 2)], start=50)
     heard = listen([first, second])
     assert [covers(heard, 1, 3), covers(heard, 50, 52)] == [True, True]
 
 
-def test_rounding_between_sounds_is_no_hole():
+def test_rounding_between_blocks_of_audio_is_no_gap():
     first, second = sound(3, [(1, 3)]), sound(3, [(0, 2)], start=3 + MAX_AUDIO_GAP_SECONDS / 2)
     assert len(listen([first, second])) == 1
 
@@ -94,7 +94,7 @@ def test_a_click_is_no_speech():
     assert listen([sound(5, [(2, 2.1)])]) == []
 
 
-def test_no_sound_at_all():
+def test_no_audio_at_all():
     assert listen([]) == listen([sound(0)]) == []
 
 

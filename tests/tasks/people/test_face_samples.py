@@ -25,7 +25,7 @@ def times(looks):
     return [look.time for look in looks.best.moments]
 
 
-def test_the_best_looks_are_kept_the_best_first():
+def test_the_best_samples_are_kept_best_first():
     looks = FaceSamples()
     for time, score in enumerate([0.5, 0.9, 0.7, 0.6, 0.8, 0.4]):
         offer(looks, 2.0 * time, score)
@@ -34,7 +34,7 @@ def test_the_best_looks_are_kept_the_best_first():
     assert looks.best.moments[0].image == b"picture at 2.0"
 
 
-def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
+def test_a_turned_or_blurred_or_small_face_is_a_worse_sample():
     turned = TEMPLATE + 50
     turned[2, 0] += 15
     looks = FaceSamples()
@@ -46,7 +46,7 @@ def test_a_turned_or_blurred_or_small_face_is_a_worse_look():
     assert all(look.quality < looks.best.moments[0].quality for look in looks.best.moments[1:])
 
 
-def test_a_face_from_the_side_gives_no_look():
+def test_a_face_in_profile_yields_no_sample():
     side = TEMPLATE + 50
     side[2, 0] += 60
     looks = FaceSamples()
@@ -74,7 +74,7 @@ def test_size_stops_at_the_template():
     assert face_size(TEMPLATE / 2) == pytest.approx(0.5)
 
 
-def test_how_far_looks_are_apart():
+def test_how_far_samples_are_apart():
     looks = FaceSamples()
     assert max_distance(looks.best.moments) == 0
     for time in (0, 2, 4):

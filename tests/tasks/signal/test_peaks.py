@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kinoscope.tasks.signal.peaks import find_peaks
 
 
-def test_gives_each_peak_its_sides():
+def test_each_peak_has_its_sides():
     assert find_peaks([0, 1, 4, 3, 1, 0, 2, 1, 0], 2, 0.5) == [(2, 4), (6, 8)]
 
 

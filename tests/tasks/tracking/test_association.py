@@ -24,7 +24,7 @@ def test_every_way_follows_two_that_cross(way):
 
 
 @pytest.mark.parametrize("way", STRATEGIES.values(), ids=STRATEGIES)
-def test_every_way_gives_each_detection_and_each_track_once(way):
+def test_every_strategy_returns_each_detection_and_each_track_once(way):
     rng, tracker = np.random.default_rng(0), Tracker(strategy=way)
     for n in range(40):
         boxes = [box(*rng.uniform(0, 200, 2)) for _ in range(rng.integers(0, 8))]
@@ -64,7 +64,7 @@ def test_direction_is_one_ahead_and_minus_one_back():
     assert direction_consistency(scene)[:, 0] == pytest.approx([1.0, 0.0, -0.5])
 
 
-def test_looks_decide_between_two_at_one_place():
+def test_appearance_decides_between_two_at_one_position():
     red, blue = np.eye(2)
     tracker = Tracker()
     feed(tracker, 0.0, [box(100, 100), box(130, 100)], looks=np.array([red, blue]))
@@ -72,7 +72,7 @@ def test_looks_decide_between_two_at_one_place():
     assert feed(tracker, 0.2, [box(106, 100), box(124, 100)], looks=np.array([blue, red])) == [1, 0]
 
 
-def test_without_looks_place_decides():
+def test_without_appearance_position_decides():
     tracker = Tracker()
     feed(tracker, 0.0, [box(100, 100), box(130, 100)])
     assert feed(tracker, 0.2, [box(106, 100), box(124, 100)]) == [0, 1]

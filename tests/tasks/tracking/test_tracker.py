@@ -53,7 +53,7 @@ def test_a_sure_detection_is_preferred_to_a_doubtful_one():
     assert feed(tracker, 0.2, [box(100, 100), box(108, 100)], [0.3, 0.8]) == [-1, 0]
 
 
-def test_an_object_that_leaves_its_own_box_between_looks_is_followed():
+def test_an_object_that_leaves_its_own_box_between_detections_is_tracked():
     tracker = Tracker()
     assert [feed(tracker, n / 5, [box(100 + 45 * n, 100)]) for n in range(5)] == [[0]] * 5
 
@@ -122,7 +122,7 @@ def test_a_single_detection_stays_where_it_was():
     ]
 
 
-def test_a_picture_that_is_not_later_is_ignored():
+def test_a_frame_that_is_not_later_is_ignored():
     tracker = Tracker()
     assert feed(tracker, 1.0, [box(100, 100)]) == [0]
     assert feed(tracker, 1.0, [box(101, 100)]) == [-1]

@@ -62,7 +62,7 @@ def test_words_add_to_what_was():
         ("size=0", "size=0x0 is not possible"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(word, message):
+def test_bad_options_are_reported_in_one_line(word, message):
     with pytest.raises(OptionError) as error:
         parse_options([word])
     assert message in str(error.value)
@@ -97,7 +97,7 @@ def test_saved_and_read_again(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "{", "{}", '{"options": 3}', json.dumps({"options": {"size": None, "new": 1}})])
-def test_what_is_no_run_is_told(tmp_path, text):
+def test_what_is_no_run_is_reported(tmp_path, text):
     if text is not None:
         (tmp_path / "options.json").write_text(text)
     with pytest.raises(ModelError, match="no training run" if text is None else "damaged"):

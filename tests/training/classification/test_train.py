@@ -252,7 +252,7 @@ def copy(trained, tmp_path):
     return shutil.copytree(trained.folder, tmp_path / "copy")
 
 
-def test_a_truncated_checkpoint_is_told(trained, clips, tmp_path):
+def test_a_truncated_checkpoint_is_reported(trained, clips, tmp_path):
     folder = copy(trained, tmp_path)
     whole = (folder / LAST_CHECKPOINT).read_bytes()
     (folder / LAST_CHECKPOINT).write_bytes(whole[: len(whole) // 2])
@@ -263,7 +263,7 @@ def test_a_truncated_checkpoint_is_told(trained, clips, tmp_path):
         train(trained.options, dataset(clips), folder, resume=True)
 
 
-def test_a_checkpoint_of_something_else_is_told(trained, clips, tmp_path, monkeypatch):
+def test_a_checkpoint_of_something_else_is_reported(trained, clips, tmp_path, monkeypatch):
     folder = copy(trained, tmp_path)
     with pytest.raises(OptionError, match=r"the run has lr=0.02, not 0.5"):
         train(options("epochs=8", "ema=0.5", "lr=0.5"), dataset(clips), folder, resume=True)
@@ -272,7 +272,7 @@ def test_a_checkpoint_of_something_else_is_told(trained, clips, tmp_path, monkey
         train(trained.options, dataset(clips), folder, resume=True)
 
 
-def test_a_checkpoint_of_other_classes_is_told(trained, tmp_path):
+def test_a_checkpoint_of_other_classes_is_reported(trained, tmp_path):
     other = make_clips(tmp_path / "clips", 6, ("light", "night"))
     folder = copy(trained, tmp_path)
     plain = json.loads((folder / "splits.json").read_text())
@@ -305,7 +305,7 @@ def test_other_classes_start_anew_on_the_same_trunk(trained, tmp_path):
         train(options(f"start={tmp_path}"), data, tmp_path / "other")
 
 
-def test_broken_clips_are_skipped_and_told(tmp_path):
+def test_unreadable_clips_are_skipped_and_reported(tmp_path):
     root = make_clips(tmp_path / "clips")
     for name in ("bright/0.mkv", "dark/3.mkv"):
         (root / name).write_bytes(b"no video")
@@ -313,7 +313,7 @@ def test_broken_clips_are_skipped_and_told(tmp_path):
     assert sorted(Path(path).name for path in run.unreadable) == ["0.mkv", "3.mkv"]
 
 
-def test_a_class_of_one_clip_is_told(tmp_path):
+def test_a_class_of_one_clip_is_reported(tmp_path):
     root = make_clips(tmp_path / "clips", 3)
     for name in ("1.mkv", "2.mkv"):
         (root / "dark" / name).unlink()

@@ -25,7 +25,7 @@ def at(frames, clip, start):
     return numbers(frames.clip(clip, lambda first, end: SAMPLING.times(start))[0])
 
 
-def test_pictures_are_those_on_screen_at_the_rate(tmp_path):
+def test_frames_are_those_on_screen_at_the_rate(tmp_path):
     stretch = kept(write_clip(tmp_path / "a.mkv", 25, rate=25), 10)
     assert numbers(stretch.pixels) == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22, 24]
     assert stretch.times.tolist() == [number / 25 for number in numbers(stretch.pixels)]
@@ -98,7 +98,7 @@ def test_sizes():
     assert FrameCache(Sampling(size=(100, 100)), margin=1.25).size((320, 110)) == (125, 110)
 
 
-def test_evaluation_sees_what_the_source_gives_at_that_size(tmp_path):
+def test_evaluation_sees_what_the_source_decodes_at_that_size(tmp_path):
     path = write_clip(tmp_path / "a.mkv", 4, rate=5)
     clip = FrameCache(Sampling(4, 5, (7, 5))).clip(example(path), lambda first, end: first + np.arange(4) / 5)[0]
     with opened(str(path)) as source:
@@ -184,7 +184,7 @@ def module_frame(picture, number):
     return Frame(picture, Fraction(number))
 
 
-def test_a_picture_that_is_no_strip(tmp_path):
+def test_an_image_that_is_no_strip(tmp_path):
     import cv2
 
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((10, 25, 3), np.uint8))
@@ -195,5 +195,5 @@ def test_a_picture_that_is_no_strip(tmp_path):
         pass
 
 
-def test_no_pictures_no_samples():
+def test_no_frames_no_samples():
     assert list(sampled([], 5)) == []

@@ -63,7 +63,7 @@ def test_processes_share_a_batch(folder, data):
         assert np.array_equal(kinds, labels[rank::2])
 
 
-def test_too_few_clips_say_so_and_how_to_vary_them(folder, tmp_path):
+def test_too_few_clips_say_so_and_how_to_augment_them(folder, tmp_path):
     for path in [*folder.rglob("*.mkv")][: MIN_CLIPS - 1]:
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
     with pytest.raises(DatasetError, match=r"7 clips to learn from; give 8 or more.*augment=strong"):
@@ -71,7 +71,7 @@ def test_too_few_clips_say_so_and_how_to_vary_them(folder, tmp_path):
     assert len(folder_stream(tmp_path, SAMPLING, allow_few=True)) == 7
 
 
-def test_clips_that_are_too_short_or_broken_are_left_out_and_told(folder, tmp_path):
+def test_clips_that_are_too_short_or_unreadable_are_left_out_and_reported(folder, tmp_path):
     for path in folder.rglob("*.mkv"):
         (tmp_path / f"{path.parent.name}{path.name}").symlink_to(path)
     write_clip(tmp_path / "short.mkv", 3)

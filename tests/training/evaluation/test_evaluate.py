@@ -45,7 +45,7 @@ def test_clips_are_sorted_by_their_loss():
     assert losses == sorted(losses, reverse=True)
 
 
-def test_top_five_is_told_of_more_than_five_classes():
+def test_top_five_is_reported_for_more_than_five_classes():
     logits = -np.tile(np.arange(8.0), (4, 1))
     measure = evaluate(predictions(logits, [0, 4, 5, 7]), samples=10).measures["top5"]
     assert (measure.value, measure.uniform, measure.majority) == (0.5, 5 / 8, 1)
@@ -146,7 +146,7 @@ def test_scores_come_back_from_their_file(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"schema": 99}', '{"schema": 1, "classes": 3}'])
-def test_what_are_no_scores_is_told_in_one_line(tmp_path, text):
+def test_what_are_no_scores_is_reported_in_one_line(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(OptionError, match="kinoscope evaluate") as told:
         load_scores(tmp_path / "scores.json")
@@ -189,7 +189,7 @@ def test_a_comparison_of_a_worked_case():
     assert 0 < same.high < 0.2
 
 
-def test_a_comparison_takes_the_clips_that_both_have_told():
+def test_a_comparison_takes_the_clips_that_both_have_classified():
     both = predictions(LOGITS, ACTUAL)
     backwards = predictions(LOGITS[::-1], ACTUAL[::-1])
     object.__setattr__(backwards, "paths", both.paths[::-1])

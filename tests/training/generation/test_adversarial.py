@@ -12,7 +12,7 @@ ZERO = torch.zeros(4, 1)
 
 
 @pytest.mark.parametrize("gan_loss", [NON_SATURATING, RELATIVISTIC, HINGE])
-def test_a_guess_costs_the_judge_what_chance_says(gan_loss):
+def test_a_guess_costs_the_discriminator_the_chance_loss(gan_loss):
     assert float(gan_loss.discriminator(ZERO, ZERO)) == pytest.approx(gan_loss.chance, abs=1e-6)
 
 
@@ -47,7 +47,7 @@ def number_trainer(rate=0.05):
     return DiscriminatorTrainer(discriminator, torch.optim.Adam(discriminator.parameters(), rate))
 
 
-def test_a_judge_learns_what_is_real_and_a_maker_learns_from_it():
+def test_a_discriminator_learns_what_is_real_and_a_generator_learns_from_it():
     trainer = number_trainer()
     place = nn.Parameter(torch.tensor(-2.0))
     maker = torch.optim.Adam([place], 0.05)
@@ -62,7 +62,7 @@ def test_a_judge_learns_what_is_real_and_a_maker_learns_from_it():
     assert trainer.steps == 150
 
 
-def test_persuasion_leaves_the_judge_as_it_is():
+def test_a_generator_loss_leaves_the_discriminator_as_it_is():
     trainer = number_trainer()
     before = [p.clone() for p in trainer.discriminator.parameters()]
     fake = torch.ones(4, 1, requires_grad=True)
@@ -87,7 +87,7 @@ def test_a_broken_loss_stops_before_the_weights_are_spoilt():
     assert torch.isfinite(trainer.discriminator.weight).all()
 
 
-def test_a_balance_gives_means_and_begins_anew():
+def test_a_balance_returns_means_and_is_reset():
     metrics = MeanMetrics()
     metrics.add(a=1.0)
     metrics.add(a=3.0, b=5.0)
@@ -95,7 +95,7 @@ def test_a_balance_gives_means_and_begins_anew():
     assert metrics.take_means() == {}
 
 
-def test_a_stall_is_told_from_a_start_and_from_progress():
+def test_a_stall_is_distinguished_from_a_start_and_from_progress():
     flat, falling = [0.69] * 400, [0.69 - 0.001 * i for i in range(400)]
     assert find_stall(flat) == 0
     assert find_stall([0.9] * 50 + flat) == 50

@@ -9,19 +9,19 @@ def clips(count=6):
     return torch.rand(count, 4, 3, 16, 16) * 2 - 1
 
 
-def test_nothing_is_varied_without_a_share():
+def test_nothing_is_augmented_at_probability_zero():
     given = clips()
     assert AdaptiveAugment(0.0)(given) is given
 
 
-def test_all_pictures_of_a_clip_are_varied_alike():
+def test_all_frames_of_a_clip_are_augmented_alike():
     still = clips()[:, :1].expand(-1, 4, -1, -1, -1)
     varied = AdaptiveAugment(0.7)(still)
     assert torch.allclose(varied[:, 0], varied[:, 3], atol=1e-5)
     assert not torch.allclose(varied, still)
 
 
-def test_clips_are_varied_each_in_its_way_and_some_not_at_all():
+def test_clips_are_augmented_independently_and_some_not_at_all():
     torch.manual_seed(1)
     one = clips(1).expand(64, -1, -1, -1, -1)
     changed = (AdaptiveAugment(0.2)(one) - one).abs().amax((1, 2, 3, 4)) > 1e-4
@@ -46,7 +46,7 @@ def test_clips_are_mirrored_only_where_that_is_allowed():
     assert mirrored(True) > 10
 
 
-def test_it_adapts_to_how_much_the_judge_tells_right():
+def test_it_adapts_to_how_much_the_discriminator_classifies_correctly():
     varying = make_augment("adaptive", 0.9, True)
     for _ in range(100):
         varying.adapt(0.95, 160)

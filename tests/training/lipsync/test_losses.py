@@ -105,7 +105,7 @@ def test_losses_fall_and_a_voice_is_learned(people):
     assert state.step == 12
 
 
-def test_an_expert_hears_the_voice_in_what_is_painted(people):
+def test_a_sync_expert_matches_the_voice_to_the_generated_mouth(people):
     seen = []
 
     def expert(mouths, mel):
@@ -139,7 +139,7 @@ def run(people, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_leaves_a_painter_its_log_and_a_preview(run, people):
+def test_a_run_writes_a_generator_its_log_and_a_preview(run, people):
     names = {path.name for path in run.written}
     assert names == {"options.json", "log.jsonl", "model.json", "model.safetensors", "preview.png"}
     rows = read_log(run.folder / "log.jsonl")

@@ -36,7 +36,7 @@ def new_trainer(data="synthetic:bouncing", **options):
     return PredictionTrainer(chosen, clips, data)
 
 
-def test_every_option_is_told_in_a_line():
+def test_every_option_is_reported_in_a_line():
     assert list(DESCRIPTIONS) == list(PredictionOptions().to_dict())
 
 
@@ -199,7 +199,7 @@ def test_what_is_no_number_ends_the_run():
         one.train_epoch()
 
 
-def test_who_predicts_worse_than_the_last_frame_is_told():
+def test_a_prediction_worse_than_the_last_frame_is_reported():
     one = new_trainer()
     assert "that of repeating the last frame" in one.diagnose({"mse": 300.0, "last_frame_mse": 280.0})
     assert one.diagnose({"mse": 100.0, "last_frame_mse": 280.0}) is None

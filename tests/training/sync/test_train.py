@@ -44,14 +44,14 @@ def talk(seed, frames=120, person=None):
     return TalkingClip(f"{seed}.mp4", person or str(seed), points, mouths.clamp(0, 255).to(torch.uint8), mel)
 
 
-def test_likeness_is_the_cosine_at_each_shift():
+def test_similarity_is_the_cosine_at_each_shift():
     seen, heard = torch.randn(2, 5, 8), torch.randn(2, 5 + 2 * 3, 8)
     told = similarity(seen, heard)
     assert told.shape == (2, 5, 7)
     assert told[1, 4, 6] == pytest.approx(float(seen[1, 4] @ heard[1, 10]), abs=1e-5)
 
 
-def test_pieces_are_cut_alike_from_mouth_and_sound():
+def test_segments_are_cut_alike_from_mouth_and_audio():
     one = talk(0)
     for seed in range(5):
         example = SyncSampler([one], MAX_SHIFT, True, seed).sample(60)

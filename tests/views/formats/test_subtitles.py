@@ -40,7 +40,7 @@ def test_without_words_the_time_is_shared_by_length():
     assert [(float(cue.start), float(cue.end)) for cue in found] == [(0, 8), (8, 16)]
 
 
-def test_pieces_of_a_word_that_were_heard_apart_time_it():
+def test_pieces_of_a_word_that_were_recognized_apart_time_it():
     pieces = [(0, 1, "order"), (4, 5, "43"), (5, 6, ",000"), (6, 7, "and"), (7, 8, "25"), (8, 9, "%"), (9, 10, "now")]
     text = "order 43,000 and 25% now " + "then " * 12
     words = [[*piece, 1.0] for piece in pieces] + [[10 + i, 10.5 + i, "then", 1.0] for i in range(12)]

@@ -19,7 +19,7 @@ def embedded(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
 
 
-def test_the_page_holds_what_it_is_told(half_minute):
+def test_the_page_holds_what_it_is_passed(half_minute):
     assert embedded(render(half_minute, "a.mp4")) == report_data(half_minute, "a.mp4")
 
 

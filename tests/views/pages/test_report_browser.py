@@ -172,7 +172,7 @@ def test_a_click_on_a_lane_goes_there(page):
     assert page.locator(".object.selected").count() == 1
 
 
-def test_hovering_a_lane_tells_what_is_there(page):
+def test_hovering_a_lane_shows_what_is_there(page):
     row = page.evaluate("kinoscope.rows.find((row) => row.task === 'speech')")
     page.locator("#lanes").hover(position={"x": page.evaluate("kinoscope.timeToX(1)"), "y": row["top"] + 12})
     assert "a square" in page.locator("#tip").inner_text()
@@ -228,7 +228,7 @@ def test_every_tab_is_seen_whole_however_much_was_found(page, width):
         assert tab["x"] + tab["width"] <= tabs["x"] + tabs["width"] + 0.5
 
 
-def test_what_happens_is_said_beside_the_picture_and_hides_none_of_it(page):
+def test_events_are_listed_beside_the_video_and_hide_none_of_it(page):
     go(page, 3)
     until(page, "document.querySelector('.banner')?.textContent === 'fight 90 %'")
     banner, picture = (page.locator(name).bounding_box() for name in (".banner", "#viewport"))

@@ -100,7 +100,7 @@ def test_a_verdict_has_the_line_to_draw():
     assert "confidence 98 %" in steady[0]["detail"]
 
 
-def test_a_long_talk_stays_small():
+def test_a_long_transcript_stays_small():
     data = report_data(synced(count=20_000), None)["sync"]
     assert len(data["times"]) <= 600
     assert len(json.dumps(data)) < 110_000

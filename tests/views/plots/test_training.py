@@ -73,7 +73,7 @@ def test_a_missing_matplotlib_is_named(monkeypatch, tmp_path):
         curves([{"loss": 1}], tmp_path / "curves.png")
 
 
-def test_a_place_that_cannot_be_written_is_told(drawn, tmp_path):
+def test_a_path_that_cannot_be_written_is_reported(drawn, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="a part of the path is a file"):
         curves([], tmp_path / "file" / "curves.png")

@@ -101,7 +101,7 @@ def test_a_known_person_keeps_the_colour_across_tracks():
     assert first == second
 
 
-def test_tags_are_written_where_there_is_room_for_letters():
+def test_tags_are_written_where_there_is_room_for_text():
     timeline = _timeline(_track([[0, 100, 100, 200, 200, 0.9]]), width=320, height=240)
     changed = _changed(timeline, _frame(0, 320, 240))
     assert changed[84:100, 100:140].all()

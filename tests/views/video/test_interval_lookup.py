@@ -9,7 +9,7 @@ SPANS = st.lists(st.tuples(MOMENTS, MOMENTS).map(sorted), max_size=12)
 
 @settings(max_examples=40)
 @given(SPANS, st.integers(-45, 45).map(lambda half: half / 2))
-def test_it_finds_what_a_look_through_all_finds(spans, time):
+def test_it_finds_what_a_linear_search_finds(spans, time):
     items = [(start, end, number) for number, (start, end) in enumerate(spans)]
     wanted = {number for start, end, number in items if start <= time < end or start == time == end}
     found = IntervalLookup(items).at(time)

@@ -56,7 +56,7 @@ def test_a_panel_lets_the_image_through():
     assert np.all(outside == 200)
 
 
-def test_letters_stay_in_their_line_and_width():
+def test_text_stays_in_its_line_and_width():
     pen = TextRenderer(20)
     pixels = _blank(400, 80)
     pen.write(pixels, "Àgjpqy|Ż ()", 30, 20, primitives.WHITE)
@@ -85,6 +85,6 @@ def test_any_text_can_be_written(text):
     pen.write(_blank(), pen.fit(text, 10), 0, 0, RED)
 
 
-def test_letters_contrast_with_their_ground():
+def test_text_contrasts_with_its_background():
     assert primitives.contrast((255, 255, 0)) == primitives.BLACK
     assert primitives.contrast((60, 0, 120)) == primitives.WHITE

@@ -83,7 +83,7 @@ def test_the_frame_itself_is_left_alone_and_keeps_its_time():
     assert (drawn.time, drawn.index, drawn.duration) == (frame.time, frame.index, frame.duration)
 
 
-def test_the_log_tells_what_was_hidden_and_who_was_spared(tmp_path):
+def test_the_log_lists_what_was_hidden_and_who_was_exempt(tmp_path):
     boxes = np.array([[1, 50, 40, 70, 60, 0.9], [2, 50, 40, 70, 60, 0.9]])
     stranger = Track(1, "faces", "face", 0.93, boxes, "person 1")
     known = {"known_by": "face", "distance": 0.31, "margin": 0.4}
