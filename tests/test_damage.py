@@ -1,4 +1,4 @@
-"""How damage is told: in one line on standard error, under its own name, and never as if somebody had interrupted."""
+"""How damage is reported: in one line on standard error, under its own name, never as an interruption by the user."""
 
 from __future__ import annotations
 

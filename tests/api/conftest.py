@@ -1,4 +1,4 @@
-"""A trained model that tells colours, and clips of one colour each."""
+"""A trained model that distinguishes colours, and clips of one colour each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
-    """Write trained models that tell colours; see ``train_tiny``."""
+    """Write trained models that distinguish colours; see ``train_tiny``."""
     monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
 

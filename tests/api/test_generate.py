@@ -144,7 +144,7 @@ def test_too_few_clips(tmp_path):
 
 
 class Eye(torch.nn.Module):
-    """Tells discs from squares no better than chance, but sees motion: differences of pictures are in its embedding."""
+    """Embeds differences of frames: it sees motion, and distinguishes discs from squares no better than chance."""
 
     def __init__(self):
         super().__init__()

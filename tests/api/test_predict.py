@@ -16,7 +16,7 @@ from kinoscope.source.encode.writer import Writer
 
 
 class Brighter(torch.nn.Module):
-    """Tells two frames: the last one read, ten and twenty grey levels brighter; keeps what it read."""
+    """Predicts two frames: the last one read, ten and twenty grey levels brighter; keeps what it read."""
 
     seen: ClassVar[list[np.ndarray]] = []
 

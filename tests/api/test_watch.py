@@ -1,4 +1,4 @@
-"""Watching: alerts from a file, from a stream between two processes, to whoever should be told."""
+"""Watching: alerts from a file, from a stream between two processes, to whoever is to be notified."""
 
 import functools
 import json

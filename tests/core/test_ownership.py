@@ -365,7 +365,7 @@ def test_what_a_killed_command_did_not_clear_is_cleared_by_the_next(tmp_path):
 
 
 def test_names_in_a_list_that_no_file_can_have(tmp_path):
-    """A folder of results from somebody else may list anything."""
+    """A folder of results from a stranger may list anything."""
     write(tmp_path / "a.txt")
     with (tmp_path / manifest.NAME).open("a") as file:
         for name in ("b.txt", "x\0y", "\ud800", "x" * 300, "", "..", "../a.txt"):

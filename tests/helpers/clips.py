@@ -15,7 +15,7 @@ from kinoscope.training.data.dataset import Example
 
 
 def pictures(count: int, shade: int = 0, width: int = 16, height: int = 12) -> list[Pixels]:
-    """Give pictures whose red is their number, whose green is ``shade`` and whose blue grows to the right."""
+    """Return frames whose red is their number, whose green is ``shade`` and whose blue grows to the right."""
     made = np.zeros((count, height, width, 3), np.uint8)
     made[..., 0] = np.arange(count)[:, None, None]
     made[..., 1] = shade
@@ -38,5 +38,5 @@ def example(path: Path, *labels: str, **rest: Any) -> Example:
 
 
 def numbers(pixels: Pixels) -> list[int]:
-    """Give the number of each frame of a clip (T, H, W, 3)."""
+    """Return the number of each frame of a clip (T, H, W, 3)."""
     return pixels[:, 2, 2, 0].tolist()

@@ -59,7 +59,7 @@ def make_clips(root: Path, count: int = 6, classes: tuple[str, ...] = ("bright",
 
 
 def options(*words: str) -> ClassificationOptions:
-    """Give options of a quick run."""
+    """Return the options of a quick run."""
     quick = ["net=tiny", "augment=none", "epochs=3", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33"]
     return parse_options([*quick, *words])
 

@@ -45,7 +45,7 @@ def test_a_flip_twice_is_the_identity(seed, width, height):
 
 
 def find(pixels, position):
-    """Give the (x, y) of all pixels of the bright thing at a place: its mirror images at the edges are others."""
+    """Return the (x, y) of all pixels of the bright thing at a place: its mirror images at the edges are others."""
     _, labels = cv2.connectedComponents((pixels[..., 0] > 127).astype(np.uint8))
     x, y = int(position[0]), int(position[1])
     assert labels[y, x] > 0

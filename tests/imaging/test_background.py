@@ -1,4 +1,4 @@
-"""What moves before a still camera: exact boxes on drawn pictures."""
+"""What moves before a still camera: exact boxes on drawn frames."""
 
 import numpy as np
 

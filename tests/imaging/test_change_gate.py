@@ -7,7 +7,7 @@ from kinoscope.imaging.change_gate import ChangeGate, FrameSignature
 
 
 def scene(seed=0, height=180, width=320):
-    """A still picture of large patches."""
+    """A still frame of large patches."""
     patches = np.random.default_rng(seed).integers(0, 256, (9, 16, 3), dtype=np.uint8)
     return np.kron(patches, np.ones((height // 9, width // 16, 1), np.uint8))
 

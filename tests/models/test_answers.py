@@ -1,4 +1,4 @@
-"""Real pictures and videos, and what every person sees in them."""
+"""Real images and videos, and what every person sees in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.models
 
 @pytest.fixture
 def picture():
-    """Read a sample picture as RGB (H, W, 3)."""
+    """Read a sample image as RGB (H, W, 3)."""
 
     def read(name: str) -> np.ndarray:
         try:
@@ -42,7 +42,7 @@ def model():
 
 
 def fitted(runner: Runner, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the picture as the card wants it, and the factors that bring its boxes back."""
+    """Return the image as the input of the card, and the factors that map its boxes back."""
     width, height = runner.card.size
     if runner.card.resize == "stretch":
         return cv2.resize(pixels, (width, height))[None], np.array(pixels.shape[1::-1]) / (width, height)

@@ -1,4 +1,4 @@
-"""Models that somebody else made, to do harm with."""
+"""Models from a stranger that are made to do harm."""
 
 from __future__ import annotations
 

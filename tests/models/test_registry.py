@@ -104,7 +104,7 @@ def test_the_runner_agrees_with_torch_for_one_and_for_several(card):
 
 @each([card for card in RUN if card.stride])
 def test_an_image_of_another_shape_is_accepted(card):
-    """A wide picture gives as many cells as it has, and the same answers as torch."""
+    """A wide image yields as many cells as it has, and the same answers as torch."""
     runner, reference = load(had(card).name, device="cpu", precision="fp32"), load(card.name, device="torch")
     wide = noise(card, 1)[:, : 2 * card.stride, : 3 * card.stride]
     cells = sum((2 * card.stride // s) * (3 * card.stride // s) for s in (8, 16, 32))

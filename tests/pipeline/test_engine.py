@@ -20,7 +20,7 @@ from kinoscope.tasks.base import Needs, Skip
 
 
 class Still:
-    """A decoded picture that counts how often it is scaled."""
+    """A decoded frame that counts how often it is scaled."""
 
     def __init__(self, index: int, scaled: list[tuple[int, int]]) -> None:
         self.index, self.time, self.scaled = index, Fraction(index, 10), scaled
@@ -31,7 +31,7 @@ class Still:
 
 
 class Stills:
-    """A source of ``count`` pictures, ten a second, with a stretch of sound after each fifth."""
+    """A source of ``count`` frames, ten a second, with a block of audio after each fifth."""
 
     def __init__(self, count: int, breaks: BaseException | None = None, at: int = -1, live: bool = False) -> None:
         self.info = SourceInfo("stills", 8, 6, Fraction(10), duration=Fraction(count, 10), has_audio=True, live=live)

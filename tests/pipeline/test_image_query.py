@@ -1,4 +1,4 @@
-"""``--like`` with the real networks, on pictures whose likeness is known."""
+"""``--like`` with the real networks, on images whose similarity is known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kinoscope.source.synthetic.video import shapes
 
 
 def draw(path: Path, seed: int) -> Path:
-    """Write a picture of large coloured squares."""
+    """Write an image of large coloured squares."""
     squares = np.random.default_rng(seed).integers(0, 255, (4, 6, 3), dtype=np.uint8)
     pixels = squares.repeat(40, 0).repeat(40, 1)
     with Writer(path.with_name(f"{path.stem}-%d.png"), (240, 160)) as writer:

@@ -365,7 +365,7 @@ def test_the_time_of_day_needs_a_clock():
 
 
 def hours_of(clock, hours, seconds):
-    """How many of the seconds of a recording a rule with ``hours`` holds, looking every ten minutes."""
+    """How many of the seconds of a recording a rule with ``hours`` holds, evaluated every ten minutes."""
     rule = INSIDE | {"name": "n", "hours": [hours]}
     file = RuleFile.model_validate({"clock": clock, "zones": ZONES, "rules": [rule]})
     tell = recording_clock(file, start=0.0)

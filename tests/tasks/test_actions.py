@@ -43,7 +43,7 @@ class FakeNet:
 
 @pytest.fixture
 def made(monkeypatch):
-    """Gives the task with a model of that card."""
+    """Returns the task with a model of that card."""
 
     def make(card):
         monkeypatch.setattr("kinoscope.tasks.actions.choose", lambda name: card)
@@ -62,7 +62,7 @@ def task(made):
 
 
 def film(seconds, lively=lambda second: True, red=lambda second: 0.0, share=0.2):
-    """Give frames in whose lower part a pattern flickers, where lively, and whose upper left corner says the score."""
+    """Return frames in whose lower part a pattern flickers if lively, and whose upper left corner is the score."""
     pixels = np.full((int(seconds * RATE), HEIGHT, WIDTH, 3), 100, np.uint8)
     for i, picture in enumerate(pixels):
         if lively(i / RATE):

@@ -11,7 +11,7 @@ from kinoscope.tasks.base import Needs, Skip
 
 
 class MeanColour:
-    """Embeds a picture as its mean colour."""
+    """Embeds an image as its mean colour."""
 
     name, digest, length = "mean-colour", "c0ffee", 3
     card, runner = SimpleNamespace(licence="MIT"), SimpleNamespace(runtime="fake")

@@ -21,7 +21,7 @@ CARD = Card(
 
 
 class FakeNet:
-    """Says ``red`` of a window with a probability that is the share of its pictures that are red."""
+    """Says ``red`` of a window with a probability that is the share of its frames that are red."""
 
     runtime = "fake"
 
@@ -46,7 +46,7 @@ def net(monkeypatch):
 
 
 def watch(times, red=lambda time: False, info=None):
-    """Show pictures at (N,) times in seconds, red or not, whose green tells their number; give the task's result."""
+    """Show frames at (N,) times in seconds, red or not, whose green is their number; return the task's result."""
     task = Classify(model="mine")
     needs = task.needs(info or SourceInfo("a.mp4", 640, 360))
     assert (needs.sizes, needs.rate) == (((8, 6),), None)

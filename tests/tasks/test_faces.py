@@ -25,7 +25,7 @@ def task(monkeypatch):
 
 
 def show(task, script, duration):
-    """Show what ``script(time)`` draws, five times a second; give the times."""
+    """Show what ``script(time)`` draws, five times a second; return the times."""
     times = np.arange(0, duration, 0.2).round(3)
     pictures = np.stack([script(time) for time in times])
     for n in range(0, len(times), 4):

@@ -105,7 +105,7 @@ def test_inferring_on_all_frames_is_an_option():
 
 
 def painted(colours_at, duration=4):
-    """A task that has seen a square in one place whose colour is told by the time, on a background told by it too."""
+    """A task that has seen a square in one place whose colour depends on the time, on a background that does too."""
     task = Objects()
     task.needs(SourceInfo("a.mp4", 320, 240, rate=Fraction(25)))
     times = np.arange(0, duration, 0.1)

@@ -11,7 +11,7 @@ FACES, LOOKS = EmbeddingModel("faces-net", "f0"), EmbeddingModel("looks-net", "1
 
 
 def corner(which, off=0.0, size=8):
-    """Give a corner of the unit cube, moved ``off`` along the last axis."""
+    """Return a corner of the unit cube, moved ``off`` along the last axis."""
     return np.eye(size)[which] + off * np.eye(size)[size - 1]
 
 

@@ -18,7 +18,7 @@ LABELS = ("dark", "medium", "bright", "glaring")
 
 
 class FakeNet:
-    """Knows the brightness: one of four classes, as sure as it is told; the feature is the brightness itself."""
+    """Knows the brightness: one of four classes, with a set confidence; the feature is the brightness."""
 
     card = SimpleNamespace(name="fake", licence="MIT", labels=LABELS, size=(32, 32))
     runtime = "fake"
@@ -46,7 +46,7 @@ def task(monkeypatch):
 
 
 def show(task, levels, start=0):
-    """Show a picture of one grey every second."""
+    """Show a frame of one grey every second."""
     for i, level in enumerate(levels):
         time, index = np.array([start + float(i)]), np.array([i])
         large, small = np.full((1, 32, 32, 3), level, np.uint8), np.full((1, 18, 32, 3), level, np.uint8)

@@ -27,7 +27,7 @@ RATE = 25
 
 
 def numbered(count):
-    """Give frames that hold their own number."""
+    """Return frames that hold their own number."""
     return np.arange(count, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
 
 
@@ -66,7 +66,7 @@ def scene(seed):
 
 
 def window(change):
-    """Give a window between two scenes; ``change`` says for a frame's number how much of the second is in it."""
+    """Return a window between two scenes; ``change`` says for a frame's number how much of the second is in it."""
     first, second = scene(0), scene(1)
     shares = [float(np.clip(change(i), 0, 1)) for i in range(WINDOW_FRAMES)]
     return np.stack([(1 - s) * first + s * second for s in shares]).round().astype(np.uint8)
@@ -94,7 +94,7 @@ def test_still_and_moving_frames_need_none():
 
 
 def scores(count, changes=(), gradual=()):
-    """Give certain scores: changes at (frame, score), and transitions over (first, past) frames."""
+    """Return certain scores: changes at (frame, score), and transitions over (first, past) frames."""
     single, many = np.zeros((2, count), np.float32)
     for frame, score in changes:
         single[frame] = many[frame] = score
@@ -147,7 +147,7 @@ def step(task, pixels, size=30):
 
 
 def flat(*lengths):
-    """Give scenes of one grey each, of so many frames."""
+    """Return scenes of one grey each, of so many frames."""
     levels = np.concatenate([np.full(n, 40 * (1 + i % 5), np.uint8) for i, n in enumerate(lengths)])
     return np.broadcast_to(levels[:, None, None, None], (len(levels), 27, 48, 3)).copy()
 
@@ -202,7 +202,7 @@ def test_cuts_and_dissolves_are_found_by_the_real_network():
 
 
 def alike():
-    """Two pictures before the same wall, that differ by ten grey levels on the mean; light noise on every frame."""
+    """Two frames before the same wall, that differ by ten grey levels on the mean; light noise on every frame."""
     wall = cv2.resize(np.random.default_rng(3).uniform(60, 200, (9, 16, 3)), FRAME_SIZE, interpolation=cv2.INTER_CUBIC)
     persons = []
     for seed in (4, 5):

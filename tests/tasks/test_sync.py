@@ -41,7 +41,7 @@ def mesh_of(open_by, at=(50.0, 50.0)):
 
 
 class Follower:
-    """Sees in the first pixels of a picture how far each face's mouth is open; 0 is no face."""
+    """Sees in the first pixels of a frame how far each face's mouth is open; 0 is no face."""
 
     def __init__(self, *_):
         self.base = 0
@@ -83,14 +83,14 @@ def plain(monkeypatch):
 
 
 def sound_of(start, end, late=0.0, drift=0.0):
-    """Noise as loud as the mouth is open, heard ``late`` seconds after it."""
+    """Noise as loud as the mouth is open, ``late`` seconds after it."""
     times = np.arange(round(start * RATE), round(end * RATE)) / RATE
     loud = np.exp(opening((times - late) / (1 + drift)))
     return (0.02 * loud * np.random.default_rng(1).normal(0, 1, len(times))).astype(np.float32)
 
 
 def run(times, samples, start=0.0, faces=(opening,), timeline=None, chunk=1600):
-    """Feed a task with pictures at times and with sound, in order of time."""
+    """Feed a task with frames at times and with audio, in order of time."""
     task = Sync()
     info = SourceInfo("x.mp4", width=96, height=96, has_audio=True)
     assert task.needs(info).audio_rate == RATE

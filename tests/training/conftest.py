@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
-    """Give every test a cache of its own."""
+    """Set a cache of its own for every test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("KINOSCOPE_CACHE", str(folder))
     return folder

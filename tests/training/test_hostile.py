@@ -1,4 +1,4 @@
-"""Runs and tables that somebody else made."""
+"""Runs and tables from a stranger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hits that are seen and heard: a ball that bounces at uneven times, with a click at each bounce."""
+"""Hits that are visible and audible: a ball that bounces at uneven times, with a click at each bounce."""
 
 from fractions import Fraction
 

@@ -58,7 +58,7 @@ def run(op: str, x: Any, *constants: Any, **attributes: Any) -> np.ndarray:
 
 
 def image(rows: list[list[float]]) -> list[Any]:
-    """Give a picture of one channel as (1, H, W, 1)."""
+    """Return an image of one channel as (1, H, W, 1)."""
     return [[[[v] for v in row] for row in rows]]
 
 

@@ -65,7 +65,7 @@ def detector(monkeypatch):
 
 
 def picture(width, height):
-    """A black picture whose second quarter, across and down, is white."""
+    """A black frame whose second quarter, across and down, is white."""
     made = np.zeros((1, height, width, 3), np.uint8)
     made[:, height // 4 : height // 2, width // 4 : width // 2] = 255
     return made

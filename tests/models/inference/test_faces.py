@@ -135,7 +135,7 @@ def test_a_frame_smaller_than_a_face_has_none():
 
 @pytest.fixture(scope="module")
 def astronaut():
-    """The sample picture as RGB, a finder and an embedder."""
+    """The sample image as RGB, a detector and an embedder."""
     try:
         picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)
         return picture, faces.FaceDetector(), faces.FaceEmbedder()

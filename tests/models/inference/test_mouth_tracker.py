@@ -26,7 +26,7 @@ GENERATOR = np.random.default_rng(0)
 
 
 def head(scale=80.0, angle=0.0, at=(200.0, 150.0)):
-    """A mesh whose steady points are those of the model, turned in the picture."""
+    """A mesh whose steady points are those of the model, rotated in the frame."""
     mesh = GENERATOR.normal(0, 0.3, (468, 3))
     mesh[RIGID_POINTS] = CANONICAL_POINTS
     turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]])

@@ -20,7 +20,7 @@ from kinoscope.models.inference.segment_refiner import (
 
 
 def constant(start, end, overlap):
-    """A judge that always says the same."""
+    """A network that always returns the same."""
     logit = np.log(overlap / (1 - overlap))
     return SegmentRefiner(np.zeros((4, FEATURES)), np.zeros(4), np.zeros((3, 4)), np.array([start, end, logit]))
 

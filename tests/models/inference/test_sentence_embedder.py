@@ -1,4 +1,4 @@
-"""What sentences mean, told by the published weights where these can be had."""
+"""Similarity of sentences, with the published weights where these are available."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ each = pytest.mark.parametrize("row", MAKEABLE, ids=lambda row: row.name)
 
 
 def clips(count: int, seed: int = 0) -> Tensor:
-    """Give clips in which something moves."""
+    """Return clips in which something moves."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count, SMALL.frames, SMALL.size[1], SMALL.size[0], 3)
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
@@ -49,7 +49,7 @@ def made(row: Network, classes: int = 5) -> nn.Module:
 
 @contextmanager
 def calls(modules: list[nn.Module]) -> Iterator[list[tuple[int, Tensor]]]:
-    """Note which of the modules is called, in turn, and what it gives."""
+    """Note which of the modules is called, in turn, and what it returns."""
     seen: list[tuple[int, Tensor]] = []
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, output, place=place: seen.append((place, output)))

@@ -1,4 +1,4 @@
-"""Clips of alerts: which pictures are in them."""
+"""Clips of alerts: which frames are in them."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from kinoscope.source import open_source
 
 
 def show(recorder, start, end, rate=10):
-    """Show grey pictures whose level is their time in seconds, times ten."""
+    """Show grey frames whose level is their time in seconds, times ten."""
     for i in range(round(start * rate), round(end * rate)):
         pixels = np.full((1, 24, 32, 3), min(255, i), np.uint8)
         recorder.process_frames(FrameBatch(pixels, np.array([i / rate]), np.array([i])))
@@ -24,7 +24,7 @@ def made(tmp_path, **options):
 
 
 def levels(path):
-    """Give the times in the source of the pictures of a clip."""
+    """Return the times in the source of the frames of a clip."""
     with open_source(path) as source:
         return [round(float(frame.pixels.mean())) / 10 for frame in source.frames()]
 

@@ -34,7 +34,7 @@ class Inbox(http.server.ThreadingHTTPServer):
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what comes, and answers as told: one status after another, the last for ever."""
+    """Keeps what comes, and answers as configured: one status after another, the last for ever."""
 
     def do_POST(self):
         server = cast(Inbox, self.server)

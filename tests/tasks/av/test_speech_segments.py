@@ -18,12 +18,12 @@ from kinoscope.tasks.av.speech_segments import (
 
 
 def loud(samples):
-    """Take every window with sound in it for speech: the truth of the sounds below."""
+    """Take every window with audio in it for speech: the truth of the audio below."""
     return np.abs(samples).reshape(-1, VAD_WINDOW_SAMPLES).max(1)
 
 
 def sound(seconds, spoken=(), start=0):
-    """Give silence with a constant 1 in the spoken (from, to) seconds."""
+    """Return silence with a constant 1 in the spoken (from, to) seconds."""
     samples = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
     for first, last in spoken:
         samples[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)] = 1

@@ -6,7 +6,7 @@ from kinoscope.tasks.people.clustering import cluster_tracks
 
 
 def people(*which):
-    """Give an embedding near the corner of each person, and one second after another for each track."""
+    """Return an embedding near the corner of each person, and one second after another for each track."""
     spread = np.random.default_rng(0).normal(0, 0.02, (len(which), 128))
     return np.eye(8, 128)[list(which)] + spread, np.array([[n, n + 1] for n in range(len(which))], float)
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Put the tiny network into the table, and leave out the pictures, which take long."""
+    """Put the tiny network into the table, and leave out the plots, which take long."""
     monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
     monkeypatch.setattr("kinoscope.training.classification.train.draw", lambda *_: [])
 
@@ -37,7 +37,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(clips, tmp_path_factory):
-    """Give the run of a training of eight epochs."""
+    """Return the run of a training of eight epochs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
         patch.setenv("KINOSCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -157,7 +157,7 @@ def within_net(folder):
 
 
 def read_first(chosen, data, folder):
-    """Give the weights of a run before its first step."""
+    """Return the weights of a run before its first step."""
     with pytest.raises(KeyboardInterrupt):
         train(chosen, data, folder, progress=Stop(1))
     return within_net(folder)
@@ -331,7 +331,7 @@ SCRIPT = Path(__file__).parents[2] / "helpers" / "train_in_processes.py"
 
 
 def free_ports(count):
-    """Give ports that nobody listens on."""
+    """Return ports that nobody listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

@@ -22,7 +22,7 @@ def found(health):
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    """A clip with sound, and nothing wrong."""
+    """A clip with audio, and nothing wrong."""
     return flash_and_beep(duration=1, width=64, height=48).write(tmp_path_factory.mktemp("good") / "good.mkv")
 
 

@@ -14,7 +14,7 @@ SAMPLING = Sampling(frames=4, rate=5, size=(8, 6))
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Ten clips of two seconds; green tells which."""
+    """Ten clips of two seconds; green is its number."""
     folder = tmp_path_factory.mktemp("clips")
     paths = [write_clip(folder / f"{number}.mkv", 20, shade=20 * number) for number in range(10)]
     return [example(path, "ab"[number % 2]) for number, path in enumerate(paths)]

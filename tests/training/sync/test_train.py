@@ -27,7 +27,7 @@ from kinoscope.training.sync.train import (
 
 
 def talk(seed, frames=120, person=None):
-    """A mouth that opens as far as the sound is loud, with nothing else to go by."""
+    """A mouth that opens as far as the audio is loud, with nothing else to go by."""
     generator = np.random.default_rng(seed)
     steps = np.arange((frames + 2 * AUDIO_CONTEXT_FRAMES) * LAGS_PER_FRAME)
     loud = np.interp(steps / 12, np.arange(len(steps)), generator.normal(0, 1, len(steps)))

@@ -1,4 +1,4 @@
-"""Every format of text, byte for byte. Where a change is meant, run golden/make_golden.py and look at it."""
+"""Every format of text, byte for byte. Where a change is meant, run golden/make_golden.py and check the difference."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ def see(visit, tmp_path):
 
 
 def colour(page, row):
-    """RGB on screen in the middle of a row of the clip's picture."""
+    """RGB on screen in the middle of a row of the clip's image."""
     return page.evaluate(
         """(row) => {
           const screen = document.getElementById("screen");

@@ -1,4 +1,4 @@
-"""Likeness over time in few columns: where its top is, what is put together, and what there is of nothing."""
+"""Similarity over time in few columns: where its top is, what is put together, and what there is of nothing."""
 
 import numpy as np
 import pytest

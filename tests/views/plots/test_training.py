@@ -1,4 +1,4 @@
-"""Pictures of training and evaluation: that they are drawn, of what, and that a missing matplotlib is named."""
+"""Plots of training and evaluation: that they are drawn, of what, and that a missing matplotlib is named."""
 
 import sys
 from typing import Any
@@ -18,7 +18,7 @@ def drawn():
 
 
 def shades(path):
-    """Give the number of shades in a picture: a blank one has one."""
+    """Return the number of shades in an image: a blank one has one."""
     return np.count_nonzero(np.bincount(cv2.imread(str(path))[..., 1].ravel()))
 
 

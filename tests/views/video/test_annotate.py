@@ -134,7 +134,7 @@ def test_banners_stand_at_the_top_while_the_event_lasts(task):
 
 
 def _red(tracks, extra=()):
-    """Draw an alert over 320x240 pixels, and give the middle of its pill as shares of the image."""
+    """Draw an alert over 320x240 pixels, and return the middle of its pill as shares of the image."""
     events = [Event("rules", 0, 5, "in the yard", extra={"at": 0.0}), *extra]
     pixels = Annotator(_timeline(*tracks, events=events, width=320, height=240)).draw(_frame(1, 320, 240)).pixels
     red = np.abs(pixels.astype(int) - ALERT_COLOUR).max(2) < 60

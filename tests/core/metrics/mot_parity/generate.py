@@ -1,4 +1,4 @@
-"""Write golden.json: what TrackEval tells of the random sequences, one by one and together.
+"""Write golden.json: what TrackEval measures on the random sequences, one by one and together.
 
     pip install trackeval && python -m tests.core.metrics.mot_parity.generate
 

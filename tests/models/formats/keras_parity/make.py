@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 def clips(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give noisy pictures (N, 24, 32, 3) in 0..255 with a bright square in the upper (0) or lower (1) half."""
+    """Return noisy images (N, 24, 32, 3) in 0..255 with a bright square in the upper (0) or lower (1) half."""
     generator = np.random.default_rng(seed)
     pixels = generator.integers(0, 120, (count, 24, 32, 3)).astype(np.uint8)
     labels = generator.integers(0, 2, count)

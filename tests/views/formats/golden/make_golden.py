@@ -1,4 +1,4 @@
-"""Write the golden files anew: ``python tests/views/golden/make_golden.py``. Look at the difference before committing.
+"""Write the golden files again: ``python tests/views/golden/make_golden.py``. Check the difference before committing.
 
 The Timeline is small and made by hand: every kind of result, a clock that does not start at zero, a source that is
 not plain ASCII, text that is hostile to each format, and keys that no version knows.
