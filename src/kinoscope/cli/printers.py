@@ -294,7 +294,7 @@ def _print_classification_run(run: ClassificationRun) -> None:
 
 def _print_generate(result: GenerateResult) -> None:
     speed = result.clips * result.frames / max(result.seconds, 1e-9)
-    clips = f"{result.clips} clips of {result.frames} frames in {result.seconds:.1f} s"
+    clips = f"{pluralize(result.clips, 'clip')} of {result.frames} frames in {result.seconds:.1f} s"
     print(f"{clips} ({speed:.0f} frames per second, {result.runtime})")
     if result.psnr is not None:
         print(f"the real clip is reconstructed with a PSNR of {result.psnr:.1f} dB")

@@ -15,7 +15,7 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array
 
 # Noise is relative to the object's size, so distant objects are tracked like near ones, and the filter's gain depends
-# on times alone. Order: center x, center y, width, height. Chosen on the TUD sequences of MOTChallenge at 4-25
+# on times alone. Order: centre x, centre y, width, height. Chosen on the TUD sequences of MOTChallenge at 4-25
 # detections per second; half or twice any value changes HOTA by about a point.
 MEASUREMENT_VARIANCE = np.array([0.07, 0.07, 0.1, 0.1]) ** 2  # variance of a detection, in sizes squared
 VELOCITY_NOISE = np.array([0.5, 0.5, 0.1, 0.1]) ** 2  # how the velocity of it changes, in (sizes / s)^2 per second
