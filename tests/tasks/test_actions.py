@@ -159,7 +159,7 @@ def test_the_end_of_the_video_is_inferred(task):
     assert (scores.argmax(), scores.max()) == (len(scores) - 1, pytest.approx(0.92, abs=0.01))
 
 
-def test_few_windows_are_held(task):
+def test_few_windows_are_buffered(task):
     for i in range(20):
         show(task, film(3), start=3 * i)
         assert len(task._postponed) <= MAX_INTERVAL_SECONDS

@@ -76,7 +76,7 @@ def test_unusual_appearance_or_motion_ranks_first(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_track_follows_the_odd_thing(monkeypatch):
+def test_the_track_follows_the_unusual_object(monkeypatch):
     result = find(monkeypatch, [m for m in USUAL if m[0] != 52.0] + [(53.0, 60, 20, GREEN)])
     event = result.events[0]
     track = next(track for track in result.tracks if track.id == event.extra["track"])
@@ -131,7 +131,7 @@ def test_too_few_others_are_no_surprise():
     assert anomaly_scores([]).shape == (2, 0)
 
 
-def test_each_moment_has_the_oddest_of_its_things():
+def test_each_moment_has_the_most_unusual_of_its_objects():
     times = np.arange(20.0)
     scores = scores_over_time(times, np.array([10.0, 10, 11]), np.array([7, 14, 7.0]))
     assert scores[10] == pytest.approx(3)

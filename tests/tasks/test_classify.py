@@ -77,7 +77,7 @@ def test_a_window_sees_what_is_on_screen_whatever_the_frame_rate(net, rate):
         assert window[:, 0, 0, 1].tolist() == nearest_frames(times, wanted).tolist()
 
 
-def test_an_event_lasts_as_long_as_the_class_is_likely(net):
+def test_an_event_lasts_as_long_as_the_class_is_probable(net):
     result = watch(np.arange(80) / 8, lambda time: 4 <= time < 7)
     assert [(e.label, e.start, e.end) for e in result.events if e.label == "red"] == [("red", 4.0, 7.0)]
     (red,) = [e for e in result.events if e.label == "red"]
@@ -126,7 +126,7 @@ def test_a_live_source_is_classified_at_once(net):
     assert net.sizes == [1]
 
 
-def test_broken_time_stamps_do_not_stall(net):
+def test_invalid_timestamps_do_not_stall(net):
     result = watch(np.concatenate([np.arange(16) / 8, 95_000 + np.arange(16) / 8]))
     assert len(net.windows) <= 7
     assert np.all(np.diff(result.features["classify.times"]) > 0)

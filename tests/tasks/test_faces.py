@@ -123,7 +123,7 @@ def test_each_track_has_an_image_with_a_margin_around_the_face(task):
     assert np.abs(middle - PEOPLE["bob"]).max() < 15
 
 
-def test_ended_tracks_are_embedded_on_the_way_and_glimpses_never(task):
+def test_ended_tracks_are_embedded_early_and_short_ones_never(task):
     def script(time):
         return draw({"ann": (40 + round(9 * time), 80)} if time < 1 else {"bob": (200, 20)} if 1.5 < time < 1.7 else {})
 
@@ -146,7 +146,7 @@ def test_a_source_without_video_is_skipped():
 
 
 @pytest.mark.models
-def test_a_real_face_is_followed_and_named():
+def test_a_real_face_is_tracked_and_named():
     try:
         picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)
         task = Faces()

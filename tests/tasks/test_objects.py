@@ -120,7 +120,7 @@ def painted(colours_at, duration=4):
     return task, times
 
 
-def test_a_cut_ends_a_track_though_the_next_scene_has_the_same_thing_there():
+def test_a_cut_ends_a_track_though_the_next_scene_has_the_same_object_there():
     task, times = painted(lambda time: ("red", 40 if time < 2 else 160))
     result = task.finish(Timeline(times=times))
     assert [(round(t.start, 1), round(t.end, 1)) for t in result.tracks] == [(0.0, 1.8), (2.0, 3.8)]
@@ -134,7 +134,7 @@ def test_a_cut_that_the_shots_found_ends_a_track_too():
     assert list(result.images) == ["objects-1", "objects-2"]
 
 
-def test_a_glimpse_is_no_track():
+def test_a_short_track_is_not_reported():
     task, times = painted(lambda time: ("red" if time < 0.25 else "green", 40))
     assert [t.label for t in task.finish(Timeline(times=times)).tracks] == ["green"]
 
@@ -178,7 +178,7 @@ def test_a_video_without_objects_or_frames_has_no_tracks():
 
 @pytest.mark.models
 @pytest.mark.slow
-def test_a_real_person_is_followed(monkeypatch):
+def test_a_real_person_is_tracked(monkeypatch):
     monkeypatch.undo()
     try:
         picture = cv2.cvtColor(cv2.imread(str(sample("astronaut.png"))), cv2.COLOR_BGR2RGB)

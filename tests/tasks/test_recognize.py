@@ -68,7 +68,7 @@ def test_a_known_face_gets_its_name_and_a_stranger_keeps_his_number():
     assert result.report.extra == {"known": ["Ada"], "named_tracks": 1}
 
 
-def test_one_person_is_in_one_place_at_a_time():
+def test_one_person_is_in_one_location_at_a_time():
     made = timeline((track(1, 0, 4), corner(0, 0.2)), (track(2, 1, 3), corner(0, 0.1)), (track(3, 5, 6), corner(0)))
     Recognize(gallery=known(Ada=0)).finish(made)
     assert names(made) == {1: None, 2: "Ada", 3: "Ada"}
@@ -139,7 +139,7 @@ def test_appearance_does_not_overrule_a_face():
     assert names(made, "objects") == {0: "Ada", 1: None}
 
 
-def test_another_gallery_starts_anew():
+def test_another_gallery_starts_again():
     made = timeline((track(1, 0, 1, identity="person 1"), corner(0)), (track(2, 2, 3, identity="person 2"), corner(1)))
     Recognize(gallery=known(Ada=0)).finish(made)
     Recognize(gallery=known(Bob=1)).finish(made)

@@ -34,7 +34,7 @@ def told(events):
     return [(round(e.start, 3), round(e.end, 3), e.text) for e in events]
 
 
-def test_words_of_packed_stretches_go_back_to_the_clock_of_the_source():
+def test_words_of_packed_segments_go_back_to_the_clock_of_the_source():
     pack = [stretch(2, 10), stretch(3, 100)]
     found = sentences([segment(word(0.5, 1, "One."), word(2.25, 3, "Two"), word(3, 4.5, "three."))], pack)
     assert told(found) == [(10.5, 11, "One."), (100.25, 102.5, "Two three.")]
@@ -43,12 +43,12 @@ def test_words_of_packed_stretches_go_back_to_the_clock_of_the_source():
     assert found[1].score == pytest.approx(0.9)
 
 
-def test_a_word_over_the_seam_stays_in_its_own_stretch():
+def test_a_word_over_the_seam_stays_in_its_own_segment():
     (found,) = sentences([segment(word(1.5, 2.2, "seam"))], [stretch(2, 10), stretch(2, 100)])
     assert (found.start, found.end) == (11.5, 12)
 
 
-def test_a_sentence_goes_on_over_whispers_segments():
+def test_a_sentence_continues_over_whispers_segments():
     pack = [stretch(10, 0)]
     found = sentences(
         [segment(word(0, 1, "Keep"), word(1, 2, "to")), segment(word(2, 3, "the"), word(3, 4, "left."))], pack
@@ -75,7 +75,7 @@ def test_a_guess_or_a_loop_yields_no_text(guess):
     assert sentences([segment(word(0, 1, "you"), **guess | {"no_speech": 0.6})], [stretch(3, 0)]) == []
 
 
-def test_what_seems_likely_amid_guesses_must_be_clear():
+def test_what_seems_probable_amid_guesses_must_be_clear():
     guess = segment(word(0, 1, "see"), word(1, 2, "you."), logprob=-1.0)
     likely, clear = (segment(word(3, 4, "Thanks."), logprob=logprob) for logprob in (-0.5, -0.2))
     assert [e.text for e in sentences([guess, likely], [stretch(5, 0)])] == [None, None]
@@ -159,7 +159,7 @@ def task():
     return made
 
 
-def test_stretches_are_packed_into_windows(task):
+def test_segments_are_packed_into_windows(task):
     # Ten seconds of speech after every ten of silence: two stretches, with margins, fill a window.
     for i in range(12):
         task.process_audio(Audio(np.full(10 * SAMPLE_RATE, i % 2, np.float32), SAMPLE_RATE, Fraction(10 * i)))

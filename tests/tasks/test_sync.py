@@ -157,7 +157,7 @@ def test_a_clock_that_is_a_thousandth_slow_is_found():
     assert "slow" in event.text
 
 
-def test_each_stretch_between_cuts_has_its_own_offset_where_they_differ():
+def test_each_segment_between_cuts_has_its_own_offset_where_they_differ():
     timeline = Timeline()
     cut = Event("shots", 10.0, 20.0, "shot", extra={"transition": "cut"})
     timeline.add("shots", TaskResult(events=[cut]))
@@ -253,7 +253,7 @@ def test_a_source_without_audio_or_video_is_skipped():
         task.finish(Timeline())
 
 
-def test_little_is_held_however_long_it_is():
+def test_little_is_buffered_however_long_it_is():
     task = Sync()
     task.needs(SourceInfo("x.mp4", width=96, height=96, has_audio=True))
     picture = np.full((1, 96, 96, 3), 130, np.uint8)

@@ -73,7 +73,7 @@ def show(task, script, duration, rate=2.5):
     return times
 
 
-def test_a_line_is_one_track_and_one_event_with_its_words(make):
+def test_a_line_is_one_track_and_one_event_with_its_text(make):
     task = make()
     times = show(task, lambda time: (20 + round(10 * time), 60), 4)
     result = task.finish(Timeline(times=times))
@@ -107,7 +107,7 @@ def test_a_short_track_is_reported_only_on_request_and_never_read(make):
     assert task._recognizer.read == 0
 
 
-def test_without_words_nothing_is_read(make):
+def test_without_recognition_nothing_is_read(make):
     task = make(read_text=False)
     result = task.finish(Timeline(times=show(task, lambda time: (20 + round(10 * time), 60), 4)))
     assert (len(result.tracks), result.events, result.report.model) == (1, [], "white")

@@ -61,7 +61,7 @@ def test_what_is_read(root):
     }  # fmt: skip
 
 
-def test_training_goes_on(root):
+def test_training_continues(root):
     dataset = read_dataset(root)
     loader = Loader(dataset.examples, dataset.classes, SAMPLING, augment=Augment(), batch=4)
     batches = [*loader.epoch(0), *loader.epoch(1)]
@@ -69,7 +69,7 @@ def test_training_goes_on(root):
     assert names(loader.unreadable) == BROKEN
 
 
-def test_evaluation_goes_on(root):
+def test_evaluation_continues(root):
     dataset = read_dataset(root)
     loader = Loader(dataset.examples, dataset.classes, SAMPLING, batch=4)
     shown = {

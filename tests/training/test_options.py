@@ -32,7 +32,7 @@ class Plain:
         return self.__dict__
 
 
-def test_words_are_typed_as_what_they_replace():
+def test_options_have_the_types_of_what_they_replace():
     assert parse_options(["steps=4", "rate=2", "wide=no", "name=y=z"], Plain(), "this") == Plain(4, 2.0, False, "y=z")
 
 
@@ -45,12 +45,12 @@ def test_words_are_typed_as_what_they_replace():
         ("name", "name has no value; give name=x"),
     ],
 )
-def test_words_that_cannot_be(word, message):
+def test_options_that_cannot_be(word, message):
     with pytest.raises(OptionError, match=message):
         parse_options([word], Plain(), "this")
 
 
-def test_a_run_goes_on_with_its_options_and_data(tmp_path):
+def test_a_run_resumes_with_its_options_and_data(tmp_path):
     save_options(tmp_path / "options.json", Plain(7), {"task": "this", "data": "clips"})
     assert new_or_resumed_options(None, ["rate=1"], tmp_path, Plain(), "this") == (Plain(7, 1.0), "clips")
     assert new_or_resumed_options("rate=1", [], tmp_path, Plain(), "this") == (Plain(7, 1.0), "clips")

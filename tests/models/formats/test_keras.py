@@ -87,7 +87,7 @@ def test_images_of_another_size_are_resized_to_the_models() -> None:
     assert maps.shape == (2, 8, 6, 8)
 
 
-def test_what_is_no_backbone_is_said(tmp_path: Path) -> None:
+def test_what_is_no_backbone_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"net.backbone is ''; give the path of a .keras file"):
         build_network("keras-gru", 2)
     with pytest.raises(OptionError, match=r"scaling 0..9 is not known; choose one of 0..255, 0..1, -1..1"):

@@ -227,6 +227,6 @@ def test_an_unknown_node_kind_is_named():
         TfjsGraph([node("Placeholder", "x"), node("Magic", "y", "x")], {}, ["y"])
 
 
-def test_an_old_way_of_resizing_is_refused():
+def test_an_old_method_of_resizing_is_refused():
     with pytest.raises(ModelError, match="ResizeBilinear without half_pixel_centers or align_corners"):
         run("ResizeBilinear", image([[0, 4]]), np.array([1, 4], np.int32))

@@ -56,13 +56,13 @@ def test_it_runs_by_its_folder(folder: Path) -> None:
         ({"surprise": 1}, "model.json is damaged .*unexpected keyword argument 'surprise'"),
     ],
 )
-def test_facts_that_do_not_hold_are_said(folder: Path, facts: dict[str, Any], message: str) -> None:
+def test_inconsistent_metadata_is_reported(folder: Path, facts: dict[str, Any], message: str) -> None:
     change(folder, **facts)
     with pytest.raises(ModelError, match=message):
         load_net(folder)
 
 
-def test_json_that_is_none_is_said(folder: Path) -> None:
+def test_json_that_is_none_is_reported(folder: Path) -> None:
     (folder / "model.json").write_text("{")
     with pytest.raises(ModelError, match=r"model.json is damaged \(.*\); train the model again or restore the file"):
         read_trained_model(folder)
@@ -75,18 +75,18 @@ def test_a_network_is_not_built_from_a_file_elsewhere(folder: Path, tmp_path: Pa
         load_net(folder)
 
 
-def test_an_unknown_network_is_said(folder: Path) -> None:
+def test_an_unknown_network_is_reported(folder: Path) -> None:
     change(folder, network="reddish")
     with pytest.raises(OptionError, match="no network is called 'reddish'; did you mean reddest"):
         load_net(folder)
 
 
-def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"is no trained model: it has no model.json; give a folder that"):
         find(str(tmp_path))
 
 
-def test_missing_weights_are_said(folder: Path) -> None:
+def test_missing_weights_are_reported(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model.safetensors is missing; restore it or train the model again"):
         trained_card(folder)
@@ -94,7 +94,7 @@ def test_missing_weights_are_said(folder: Path) -> None:
         load_net(folder)
 
 
-def test_torn_weights_are_said(folder: Path) -> None:
+def test_torn_weights_are_reported(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(
@@ -103,7 +103,7 @@ def test_torn_weights_are_said(folder: Path) -> None:
         load_net(folder)
 
 
-def test_weights_of_another_network_are_said(folder: Path, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_reported(folder: Path, tmp_path: Path) -> None:
     other = train_tiny(tmp_path / "other", ("red", "green"))
     (folder / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
     with pytest.raises(ModelError, match=r"model.safetensors holds the weights of another network"):

@@ -108,7 +108,7 @@ def test_a_name_on_the_hub_is_fetched_once(tmp_path, cache, monkeypatch):
     assert not list((cache / "hub").glob("*other*/*"))
 
 
-def test_without_a_network_it_is_said(cache, monkeypatch):
+def test_without_a_network_it_is_reported(cache, monkeypatch):
     monkeypatch.setenv("KINOSCOPE_OFFLINE", "1")
     with pytest.raises(WeightsMissing, match=r"^hf:someone/small is not available \(KINOSCOPE_OFFLINE is set\)"):
         find("hf:someone/small")
@@ -121,7 +121,7 @@ def test_pickles_are_not_read(tmp_path):
         find(str(folder))
 
 
-def test_what_is_no_video_classifier_is_said(tmp_path):
+def test_what_is_no_video_classifier_is_reported(tmp_path):
     folder = saved(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["BertForMaskedLM"]}))

@@ -63,7 +63,7 @@ def test_what_moves_evenly_stays_as_it_is_when_smoothed():
     assert np.array_equal(smooth_over_time(TIMES[:2], line[:2]), line[:2])
 
 
-def test_a_face_is_followed_through_gaps(tmp_path):
+def test_a_face_is_tracked_through_gaps(tmp_path):
     with open_source(write(tmp_path / "a.mp4", hidden=range(20, 30), rate=None)) as source:
         first, second = track_face(source, DrawnFollower())
     assert np.allclose(first.times, TIMES[:20])
@@ -141,7 +141,7 @@ def test_a_mouth_softer_than_the_frame_is_sharpened():
     assert np.abs(done.astype(int) - old).mean() < 2
 
 
-def test_a_face_that_leaves_the_frame_is_painted_where_it_is_visible():
+def test_a_face_that_leaves_the_frame_is_generated_where_it_is_visible():
     old, into = picture(0.0), way().transforms[0].copy()
     into[:, 2] -= [CROP_SIDE, 0]
     done = FaceCompositor().blend(old, np.zeros((CROP_SIDE, CROP_SIDE, 3), np.float32), into, LIPS)

@@ -121,7 +121,7 @@ def test_nothing_is_found_in_the_dark():
     assert (found.boxes.shape, found.scores.shape, found.points.shape) == ((0, 4), (0,), (0, 5, 2))
 
 
-def test_an_expected_face_is_followed_without_a_search():
+def test_an_expected_face_is_tracked_without_a_search():
     finder = FakeCascade()
     found = finder(white(48, 36, 34), (320, 240), np.array([[100.0, 76, 160, 136], [200, 20, 260, 80]]), search=False)
     assert found.boxes.tolist() == [[100, 76, 160, 136]]

@@ -80,7 +80,7 @@ def test_regions_are_squares_upright_by_the_eyes():
 
 @pytest.mark.models
 @pytest.mark.slow
-def test_a_talking_face_is_followed_in_every_frame():
+def test_a_talking_face_is_tracked_in_every_frame():
     try:
         path = sample("carphone_pristine.mp4")
         follower = FaceTracker()

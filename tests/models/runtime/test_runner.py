@@ -74,7 +74,7 @@ def test_bf16_is_chosen_only_where_cpu_and_card_allow_it(monkeypatch):
     assert asked == ["f32", "f32", "bf16"]
 
 
-def test_absent_cuda_is_said(monkeypatch):
+def test_absent_cuda_is_reported(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(OptionError, match="device cuda is not available; choose cpu or auto"):
         make_runner(find("mtcnn-rnet"), device="cuda")

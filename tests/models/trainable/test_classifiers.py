@@ -167,7 +167,7 @@ def test_a_row_can_be_used(row: Network) -> None:
         replace(row.sampling, frames=0)
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_what_is_not_there_is_reported() -> None:
     with pytest.raises(OptionError, match=r"no network is called 'cnn-gro'; did you mean cnn-gru\? known: cnn-gru, "):
         find_network("cnn-gro")
     with pytest.raises(OptionError, match="network cnn-gru has no option depth; it has: rnn, bidirectional, hidden"):

@@ -84,7 +84,7 @@ def test_memory_holds_a_few_seconds_only(tmp_path):
     assert len(recorder._buffer) <= 41
 
 
-def test_a_place_that_cannot_be_written_loses_the_clip_and_no_more(tmp_path):
+def test_a_path_that_cannot_be_written_loses_the_clip_and_no_more(tmp_path):
     (tmp_path / "file").write_text("")
     recorder = made(tmp_path / "file", before=1, after=1)
     show(recorder, 0, 2)

@@ -72,7 +72,7 @@ def test_endless_speech_is_cut_in_pieces_without_loss_or_overlap():
     assert (heard[0].start, heard[-1].end) == (0, 100)
 
 
-def test_endless_speech_is_cut_where_it_is_least_likely():
+def test_endless_speech_is_cut_where_it_is_least_probable():
     samples = sound(40, [(0, 40)])
     samples.samples[20 * SAMPLE_RATE : 20 * SAMPLE_RATE + 5 * VAD_WINDOW_SAMPLES] = 0.4
     first, _ = listen([samples])

@@ -41,7 +41,7 @@ def test_one_track_and_none():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 9), st.floats(0.1, 4)), min_size=2, max_size=12))
-def test_nobody_is_in_two_places_at_once(tracks):
+def test_nobody_is_in_two_locations_at_once(tracks):
     embeddings = np.eye(4, 16)[[who for who, _, _ in tracks]]
     spans = np.array([[start, start + length] for _, start, length in tracks])
     found = cluster_tracks(embeddings, spans)

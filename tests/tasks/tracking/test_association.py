@@ -16,7 +16,7 @@ def feed(tracker, time, boxes, scores=None, looks=None):
 
 
 @pytest.mark.parametrize("way", STRATEGIES.values(), ids=STRATEGIES)
-def test_every_way_follows_two_that_cross(way):
+def test_every_strategy_tracks_two_that_cross(way):
     tracker = Tracker(strategy=way)
     for n in range(26):
         boxes, order = [box(100 + 16 * n, 200), box(500 - 16 * n, 240)], -1 if n % 2 else 1
@@ -40,7 +40,7 @@ def test_sort_alone_leaves_doubtful_detections():
         assert feed(tracker, 0.2, [box(101, 100)], [0.2]) == expected
 
 
-def test_buffered_alone_follows_what_leaves_its_own_box():
+def test_buffered_alone_tracks_what_leaves_its_own_box():
     for name, expected in (("sort", [1]), ("bytetrack", [1]), ("ocsort", [1]), ("buffered", [0])):
         tracker = Tracker(strategy=STRATEGIES[name])
         feed(tracker, 0.0, [box(100, 100)])
@@ -97,6 +97,6 @@ def test_a_zoom_of_the_camera_scales_boxes_and_speeds():
     assert np.allclose(tracker.live[0].recent[-1], 2 * np.array(box(195, 100)))
 
 
-def test_an_unknown_way_is_named():
+def test_an_unknown_strategy_is_named():
     with pytest.raises(OptionError, match="there is no tracker 'deep'; choose from sort, bytetrack, ocsort, buffered"):
         get_strategy("deep")

@@ -37,7 +37,7 @@ def test_a_doubtful_box_on_another_of_its_label_is_a_double(other, double):
     assert find_duplicates([other, MAN]) == ({0} if double else set())
 
 
-def test_one_thing_under_two_names_is_the_better_one_and_two_things_under_two_names_stay():
+def test_one_object_under_two_labels_is_the_better_one_and_two_objects_under_two_labels_stay():
     truck, car = track((100, 100, 200, 160), 0.7, TRUCK), track((104, 102, 202, 160), 0.8)
     assert find_duplicates([truck, car]) == {0}
     assert find_duplicates([MAN, track((90, 150, 160, 220), 0.6, BICYCLE)]) == set()

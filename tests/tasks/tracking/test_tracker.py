@@ -47,7 +47,7 @@ def test_a_doubtful_detection_continues_a_track_but_begins_none():
     assert feed(tracker, 0.2, [box(102, 100), box(300, 100)], [0.2, 0.3]) == [0, -1]
 
 
-def test_a_sure_detection_is_preferred_to_a_doubtful_one():
+def test_a_confident_detection_is_preferred_to_a_doubtful_one():
     tracker = Tracker(high_score=0.5)
     feed(tracker, 0.0, [box(100, 100)])
     assert feed(tracker, 0.2, [box(100, 100), box(108, 100)], [0.3, 0.8]) == [-1, 0]

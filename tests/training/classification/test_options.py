@@ -14,7 +14,7 @@ from kinoscope.training.classification.options import (
 from kinoscope.training.options import save_options
 
 
-def test_words_are_typed_as_their_options():
+def test_options_have_their_types():
     options = parse_options(
         ["net=cnn-lstm", "net.hidden=256", "net.bidirectional=true", "epochs=3", "lr=1e-4", "size=128x96",
          "balance=yes", "bf16=no", "augment=none", "augment.flip=0.5", "augment.crop_position=centre",
@@ -34,7 +34,7 @@ def test_words_are_typed_as_their_options():
     assert parse_options(["size=64"]).size == (64, 64)
 
 
-def test_words_add_to_what_was():
+def test_options_add_to_earlier_ones():
     first = parse_options(["net.hidden=8", "epochs=3"])
     assert parse_options(["net.dropout=0.1"], first).net_options == {"hidden": 8, "dropout": 0.1}
     assert parse_options([], first) == first

@@ -293,7 +293,7 @@ def test_starting_from_a_trained_model(trained, clips, tmp_path):
     assert run.scores.measures["top1"].value == 1
 
 
-def test_other_classes_start_anew_on_the_same_trunk(trained, tmp_path):
+def test_other_classes_start_again_on_the_same_trunk(trained, tmp_path):
     data = dataset(make_clips(tmp_path / "clips", 3, ("a", "b", "c")))
     first = read_first(options(f"start={trained.folder}"), data, tmp_path / "run")
     theirs = load_file(trained.folder / "model.safetensors")

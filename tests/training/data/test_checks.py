@@ -83,7 +83,7 @@ def test_the_same_content(tmp_path, good):
     assert found(check(data(good, copy))) == [("duplicate", "copy.mkv", f"as {good}")]
 
 
-def test_two_stretches_of_one_file_are_no_duplicates(good):
+def test_two_segments_of_one_file_are_no_duplicates(good):
     examples = (Example(str(good), ("a",), 0, 0.5), Example(str(good), ("a",), 0.5, 1))
     assert "duplicate" not in check(Dataset("/d", examples, ("a",))).count()
 

@@ -54,7 +54,7 @@ def test_a_clip_is_just_what_is_on_screen(tmp_path):
         assert numbers(stretch.at(grid)) == nearest_frames(times, grid).tolist()
 
 
-def test_only_the_stretch_counts(tmp_path):
+def test_only_the_segment_counts(tmp_path):
     path = write_clip(tmp_path / "a.mkv", 20, rate=10)
     stretch = kept(path, 10, 0.5, 1.2)
     assert numbers(stretch.pixels) == [5, 6, 7, 8, 9, 10, 11]
@@ -146,7 +146,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch, cap
     assert len(caplog.records) == 1
 
 
-def test_a_stretch_is_saved_as_it_is(tmp_path):
+def test_a_segment_is_saved_as_it_is(tmp_path):
     stretch = DecodedFrames(np.stack(pictures(3)), np.array([0.1, 0.2, 0.4]), 0.5)
     save(tmp_path / "a.frames", stretch)
     again = load(tmp_path / "a.frames")

@@ -134,7 +134,7 @@ def damaged(clips, tmp_path):
     return changed
 
 
-def test_broken_clips_are_replaced_in_training(damaged):
+def test_unreadable_clips_are_replaced_in_training(damaged):
     one = loader(damaged, Augment(), workers=1)
     batches = list(one.epoch(0))
     assert [len(batch) for batch in batches] == [4, 4, 4]
@@ -145,19 +145,19 @@ def test_broken_clips_are_replaced_in_training(damaged):
     assert same(batches, epoch(damaged, Augment(), workers=3))
 
 
-def test_broken_clips_are_left_out_in_evaluation(damaged):
+def test_unreadable_clips_are_left_out_in_evaluation(damaged):
     one = loader(damaged, batch=2)
     assert [batch.indices.tolist() for batch in one.epoch(0)] == [[0, 1], [3], [5], [6, 7], [8, 9]]
     assert len(one.unreadable) == 2
 
 
-def test_all_broken(damaged):
+def test_all_unreadable(damaged):
     for augment in (None, Augment()):
         with pytest.raises(DatasetError, match=r"none of the 2 clips can be read; .*text.mp4 is not a video"):
             epoch([damaged[2], damaged[4]], augment)
 
 
-def test_a_stretch_that_is_not_there_breaks_no_other_of_the_same_file(clips):
+def test_a_segment_that_is_not_there_breaks_no_other_of_the_same_file(clips):
     late = example(clips[0].path, start=50.0)
     one = loader([late, clips[0], clips[1]], workers=1)
     assert [batch.indices.tolist() for batch in one.epoch(0)] == [[1, 2]]

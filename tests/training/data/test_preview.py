@@ -19,7 +19,7 @@ def test_each_clip_stands_above_what_becomes_of_it(tmp_path):
     assert picture.shape[0] == pytest.approx(9 * (96 + 2 + 22), abs=9)
 
 
-def test_broken_clips_are_left_out(tmp_path):
+def test_unreadable_clips_are_left_out(tmp_path):
     (tmp_path / "text.mp4").write_text("text")
     broken, whole = example(tmp_path / "text.mp4"), example(write_clip(tmp_path / "a.mkv", 10))
     assert preview(Dataset("/d", (broken, whole), ("a",)), tmp_path / "a.png", SAMPLING, Augment()).exists()

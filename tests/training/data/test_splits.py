@@ -71,7 +71,7 @@ def test_groups_stay_together_and_nothing_is_lost(rows, seed):
         assert sorted(map(id, (one for part in splits.values() for one in part))) == sorted(map(id, dataset.examples))
 
 
-def test_stretches_of_one_file_stay_together():
+def test_segments_of_one_file_stay_together():
     examples = tuple(
         Example(f"/d/{name}.mp4", (label,), float(start)) for name in range(10) for start, label in enumerate("ab")
     )
@@ -88,7 +88,7 @@ def test_given_splits_are_kept():
     assert splits["train"] == [one for one in dataset.examples if one.split in ("train", None)]
 
 
-def test_validation_is_drawn_where_only_a_test_is_given():
+def test_validation_is_sampled_where_only_a_test_is_given():
     dataset = make(*((label, "", "train") for label in "ab" for _ in range(10)), ("a", "", "test"), ("b", "", "test"))
     assert sizes(split(dataset)) == {
         "train": {"a": 8, "b": 8, "c": 0}, "val": {"a": 2, "b": 2, "c": 0}, "test": {"a": 1, "b": 1, "c": 0},

@@ -51,7 +51,7 @@ def test_top_five_is_reported_for_more_than_five_classes():
     assert (measure.value, measure.uniform, measure.majority) == (0.5, 5 / 8, 1)
 
 
-def test_whole_groups_are_drawn():
+def test_whole_groups_are_sampled():
     logits, actual = np.tile([[1.0, 0]], (40, 1)), np.repeat([0, 1, 0, 0], 10)
     alone = evaluate(predictions(logits, actual), samples=300).measures["top1"]
     groups = evaluate(predictions(logits, actual, [f"person {i // 10}" for i in range(40)]), samples=300)
@@ -159,7 +159,7 @@ def test_scores_from_a_newer_version_are_refused():
         Scores.from_dict(plain | {"schema": 2})
 
 
-def test_nothing_to_score_names_the_first_clip_that_is_broken():
+def test_nothing_to_score_names_the_first_clip_that_is_unreadable():
     none = predictions(np.zeros((0, 2)), np.zeros(0, int), unreadable={"a.mp4": "it is no video"})
     with pytest.raises(DatasetError, match=r"none of the 1 clips can be read, as a\.mp4: it is no video"):
         evaluate(none)

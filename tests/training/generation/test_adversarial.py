@@ -80,7 +80,7 @@ def test_the_penalty_is_lazy():
     assert trainer.metrics.counts == {"gradient_penalty": 2, "disc_loss": 8, "disc_accuracy": 8, "disc_gap": 8}
 
 
-def test_a_broken_loss_stops_before_the_weights_are_spoilt():
+def test_a_loss_that_is_no_number_stops_before_the_weights_are_spoilt():
     trainer = number_trainer()
     with pytest.raises(TrainingError, match="no longer finite in step 1; lower disc_lr"):
         trainer.discriminator_step(ZERO, ZERO * math.nan)
@@ -116,6 +116,6 @@ def test_a_stall_is_distinguished_from_a_start_and_from_progress():
         ({"l1": 0.1}, None),
     ],
 )
-def test_advice_names_what_is_wrong_and_its_cure(measures, advice):
+def test_advice_names_what_is_wrong_and_its_fix(measures, advice):
     diagnosis = diagnose_balance(measures)
     assert diagnosis is None if advice is None else advice in diagnosis

@@ -70,7 +70,7 @@ def test_a_run_leaves_a_generator_its_log_and_previews(run):
     assert run.examples == (0, 0)
 
 
-def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, tmp_path):
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(run, tmp_path):
     def stop(row):
         raise KeyboardInterrupt
 
@@ -165,7 +165,7 @@ def test_classes_are_learned():
 
 
 @pytest.mark.slow
-def test_mocogan_learns_in_the_same_way(tmp_path):
+def test_mocogan_is_trained_alike(tmp_path):
     words = ("net=mocogan", "width=8", "disc_width=8", "size=64", "frames=13", "epochs=1", "steps=2", "batch=2")
     options = parse_options(words, default_options(words), "generate")
     assert (options.gan_loss, options.r1_weight, options.augment) == ("non-saturating", 0.0, "none")
@@ -188,7 +188,7 @@ def test_mocogan_learns_in_the_same_way(tmp_path):
         ),
     ],
 )
-def test_what_goes_wrong_is_named_with_its_cure(row, advice):
+def test_what_goes_wrong_is_named_with_its_fix(row, advice):
     trainer = GeneratorTrainer(SMALL, clips())
     assert trainer.diagnose(row) is None
     trainer.step = MIN_STALL_STEPS

@@ -53,7 +53,7 @@ def test_a_clip_is_read(people):
     assert again.numpy() == pytest.approx(one.landmarks[5:8], abs=1e-3)
 
 
-def test_what_is_held_back_is_never_drawn(people):
+def test_held_out_clips_are_never_sampled(people):
     moments = MomentSampler(people, SMALL, 0)
     assert moments.ends == [train_frames(people[0], 0.25)] == [38]
     assert all(len(references.landmarks) == 38 for references in moments.references)
@@ -78,7 +78,7 @@ def test_a_right_voice_costs_nothing():
     assert float(voice_loss(RightVoice(), torch.zeros(4, 53, 40), moved)) == 0
 
 
-def test_only_what_is_painted_counts():
+def test_only_what_is_generated_counts():
     losses = LipSyncLosses(SMALL, MASK)
     real = torch.rand(2, 3, 112, 112)
     dots = torch.zeros(2, 3, 112, 112)
@@ -120,7 +120,7 @@ def test_a_sync_expert_matches_the_voice_to_the_generated_mouth(people):
     assert len(state.sync_losses) == 1
 
 
-def test_a_stall_of_the_expert_is_named_with_its_cure():
+def test_a_stall_of_the_expert_is_named_with_its_fix():
     state = new_state(SMALL)
     state.sync_losses = [0.693] * 400
     assert "check the clips with `kinoscope sync`" in diagnose(state, {})
@@ -153,7 +153,7 @@ def test_a_run_writes_a_generator_its_log_and_a_preview(run, people):
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_ends_as_if_it_had_never_stopped(run, people, tmp_path):
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(run, people, tmp_path):
     def stop(row):
         raise KeyboardInterrupt
 
@@ -202,6 +202,6 @@ def test_every_option_is_described():
     assert list(LipSyncOptions().to_dict()) == list(DESCRIPTIONS)
 
 
-def test_no_run_to_go_on_with(tmp_path):
+def test_no_run_to_resume(tmp_path):
     with pytest.raises(ModelError, match="is no training run"):
         read_saved_options(tmp_path / "options.json", LipSyncOptions)

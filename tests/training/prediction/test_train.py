@@ -55,7 +55,7 @@ def test_options_that_cannot_be_are_refused(options, said):
         PredictionOptions(**options)
 
 
-def test_drawn_clips_depend_on_the_seed_and_the_step_alone():
+def test_sampled_clips_depend_on_the_seed_and_the_step_alone():
     options = PredictionOptions(**SMALL)
     clips = SyntheticPredictionClips(options, val_clips=20)
     steps = clips.batches(0)
@@ -165,7 +165,7 @@ def test_a_run_leaves_a_predictor_its_measures_and_a_preview(run):
     assert prediction.shape == (3, 2, 64, 64, 1)
 
 
-def test_a_run_that_was_interrupted_goes_on_exactly(run, tmp_path):
+def test_an_interrupted_run_resumes_exactly(run, tmp_path):
     one = new_trainer()
 
     def stop(row):
@@ -177,7 +177,7 @@ def test_a_run_that_was_interrupted_goes_on_exactly(run, tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
 
 
-def test_another_network_does_not_go_on(run):
+def test_another_network_does_not_resume(run):
     with pytest.raises(OptionError, match="the run has width=4, not 8"):
         fit(new_trainer(width=8), run.folder, resume=True)
     with pytest.raises(ModelError, match="nothing to resume"):

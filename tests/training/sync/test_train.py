@@ -73,7 +73,7 @@ def test_segments_are_cut_alike_from_mouth_and_audio():
         assert apart < there
 
 
-def test_what_is_drawn_depends_on_the_seed_alone():
+def test_what_is_sampled_depends_on_the_seed_alone():
     clips = [talk(0), talk(1)]
     first, again, other = (SyncSampler(clips, MAX_SHIFT, False, seed).sample(15) for seed in (3, 3, 4))
     assert torch.equal(first.mel, again.mel)

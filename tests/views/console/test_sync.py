@@ -12,7 +12,7 @@ def as_lines(timeline):
     return [line.removeprefix("a.mp4:").strip() for line in printed]
 
 
-def test_an_offset_is_printed_with_its_interval_and_then_who_speaks():
+def test_an_offset_is_printed_with_its_interval_and_then_the_speaker():
     assert as_lines(synced()) == [
         "audio is 120 ms late (+120 ms, 95 % interval +80 to +160 ms; confidence 98 %, from 8.0 s of speech)",
         "face 1 speaks for 3.5 s: 0.0-3.0, 6.5-7.0",
@@ -20,7 +20,7 @@ def test_an_offset_is_printed_with_its_interval_and_then_who_speaks():
     ]
 
 
-def test_several_offsets_are_printed_with_their_stretches():
+def test_several_offsets_are_printed_with_their_segments():
     printed = as_lines(synced(offset(0, 5, 0.12), offset(5, 10, -0.2, 0.999)))
     assert printed[0].startswith("0.00-5.00 s: audio is 120 ms late (")
     assert printed[1].startswith(
@@ -44,12 +44,12 @@ def test_why_nothing_is_measured_is_printed():
     assert as_lines(Timeline(tasks={"sync": TaskReport("skipped", reason="no audio")})) == ["not measurable: no audio"]
 
 
-def test_the_stretches_of_one_who_speaks_stand_together():
+def test_the_segments_of_one_speaker_stand_together():
     printed = speakers(speaking_rows(synced()))
     assert [(who.name, who.seconds) for who in printed] == [("face 1", 3.5), ("Anna", 2.0)]
 
 
-def test_many_stretches_are_cut_short():
+def test_many_segments_are_cut_short():
     rows = [{"start": i, "end": i + 0.5, "identity": None, "track": 7} for i in range(10)]
     plain = {"source": "a.mp4", "measurable": True, "offsets": [], "speaking": rows}
     assert lines(plain)[0].startswith("  face 7 speaks for 5.0 s: 0.0-0.5, ")

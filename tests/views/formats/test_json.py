@@ -120,7 +120,7 @@ def _set(place, value):
         (_set(["schema"], None), "schema is missing"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(golden, tmp_path, change, message):
+def test_what_is_wrong_is_named_by_its_path(golden, tmp_path, change, message):
     write(golden, tmp_path / "t.json")
     plain = json.loads((tmp_path / "t.json").read_bytes())
     change(plain)
@@ -156,7 +156,7 @@ def test_a_missing_file(tmp_path):
     assert str(caught.value) == f"cannot read {tmp_path / 'timeline.json'} {wanted}"
 
 
-def test_broken_features_are_named(golden, tmp_path):
+def test_invalid_features_are_named(golden, tmp_path):
     save(golden, tmp_path)
     (tmp_path / "features.safetensors").write_bytes(b"broken")
     with pytest.raises(TimelineError, match=r"cannot read .*features\.safetensors .*; remove it, or run analyze again"):

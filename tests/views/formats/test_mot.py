@@ -27,7 +27,7 @@ def test_every_box_has_its_frame(half_minute, tmp_path):
             np.testing.assert_allclose(mine[:, 6], track.boxes[:, 5], atol=0.0001)
 
 
-def test_a_box_of_known_place(tmp_path):
+def test_a_box_of_known_position(tmp_path):
     track = Track(7, "objects", "car", 0.5, np.array([[1.0, 10, 20, 40, 60, 0.25]]))
     write(Timeline(source={"rate": "25", "start": 0.0}, tracks=[track]), tmp_path)
     assert (tmp_path / "objects.txt").read_text() == "26,7,10.00,20.00,30.00,40.00,0.2500,-1,-1,-1\n"

@@ -62,7 +62,7 @@ def is_grey(rgb):
     return max(abs(value - 128) for value in rgb) <= 6
 
 
-def test_the_hottest_frame_is_shown_first_and_its_heat_lies_where_it_is(see):
+def test_the_hottest_frame_is_shown_first_and_its_heatmap_lies_where_it_is(see):
     page = see()
     assert page.evaluate("kinoscope.now.index") == COUNT - 1
     assert is_grey(colour(page, 10))
@@ -112,7 +112,7 @@ def test_it_plays_and_stops(see):
     assert not page.evaluate("kinoscope.now.playing")
 
 
-def test_what_to_trust_is_said(see):
+def test_what_to_trust_is_reported(see):
     page = see()
     rows = page.locator("#trust tbody tr").all_inner_texts()
     assert "better than all" in rows[0]

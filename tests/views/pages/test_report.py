@@ -59,7 +59,7 @@ def test_the_file_is_written_whole(tmp_path, half_minute):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".kinoscope.jsonl", "report.html"]
 
 
-def test_a_path_that_cannot_be_written_is_said(tmp_path, half_minute):
+def test_a_path_that_cannot_be_written_is_reported(tmp_path, half_minute):
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html"):
         write_report(half_minute, tmp_path / "report.html", None)

@@ -34,7 +34,7 @@ def colour(page, time, y):
     )
 
 
-def test_the_verdict_is_said(shown):
+def test_the_verdict_is_reported(shown):
     page = shown(synced())
     assert page.locator("#verdicts b").all_inner_texts() == ["audio is 120 ms late"]
     assert page.locator("#verdicts .dim").all_inner_texts() == [
@@ -83,7 +83,7 @@ def test_each_of_several_offsets_can_be_gone_to(shown):
     assert page.evaluate("kinoscope.player.clock.time") == pytest.approx(5.002)
 
 
-def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
+def test_lanes_have_the_offset_and_a_row_for_each_speaker(shown):
     page = shown(synced())
     assert page.evaluate("kinoscope.rows.map((row) => [row.name, row.items.length])") == [
         ["Audio offset", 1],
@@ -97,7 +97,7 @@ def test_lanes_have_the_offset_and_a_row_for_each_who_speaks(shown):
     ]
 
 
-def test_why_it_cannot_be_measured_is_said_in_place_of_the_plots(shown):
+def test_why_it_cannot_be_measured_is_reported_in_place_of_the_plots(shown):
     page = shown(unmeasured())
     assert page.locator("#verdicts").inner_text().split("\n") == ["Not measurable", "the audio is silent"]
     assert page.locator("#audio-body").is_hidden()

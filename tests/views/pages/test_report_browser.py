@@ -293,7 +293,7 @@ def test_all_that_can_be_pressed_has_a_name(page):
     assert [html for html in unnamed if 'id="tip"' not in html] == []
 
 
-def test_what_ran_and_what_did_not_is_said(page):
+def test_what_ran_and_what_did_not_is_reported(page):
     notices = page.locator(".notice").all_inner_texts()
     assert [" ".join(text.split()) for text in notices] == [
         "sync skipped the source has no sound",

@@ -77,7 +77,7 @@ def test_nothing_reaches_over_a_cut():
     assert not boxes_at(redaction, 2.04)
 
 
-def test_between_two_tracks_that_may_be_one_both_places_are_covered():
+def test_between_two_tracks_that_may_be_one_both_regions_are_covered():
     a, b = face(1, 1, 2), face(2, 3.6, 4, (160, 100, 260, 200))
     redaction = plan(timeline(a, b), ["faces"])
     assert boxes_at(redaction, 2.8) == [pytest.approx([80, 80, 280, 220])]
@@ -107,7 +107,7 @@ def test_no_frame_is_missed_where_it_was_seen_or_a_neighbour_has_it_in_the_same_
                 assert ((left <= 100) & (top <= 100) & (right >= 200) & (bottom >= 200)).any()
 
 
-def test_only_who_was_recognised_by_a_name_to_keep_is_spared():
+def test_only_who_was_recognised_by_a_name_to_keep_is_exempt():
     ada = face(1, 0, 1, identity="Ada", extra={"known_by": "face", "distance": 0.3})
     named_alike = face(2, 0, 1, identity="Ada")
     bob = face(3, 0, 1, identity="Bob", extra={"known_by": "face", "distance": 0.3})
