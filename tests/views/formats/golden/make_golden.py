@@ -1,4 +1,4 @@
-"""Write the golden files again: ``python tests/views/golden/make_golden.py``. Check the difference before committing.
+"""Write the golden files again: ``python tests/views/formats/golden/make_golden.py``. Then review the difference.
 
 The Timeline is small and made by hand: every kind of result, a clock that does not start at zero, a source that is
 not plain ASCII, text that is hostile to each format, and keys that no version knows.
@@ -6,8 +6,10 @@ not plain ASCII, text that is hostile to each format, and keys that no version k
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -89,4 +91,7 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(HERE)
+    # Views never replace a file that they did not write, such as one from a checkout.
+    with TemporaryDirectory() as folder:
+        write(Path(folder))
+        shutil.copytree(folder, HERE, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".kinoscope.jsonl"))
