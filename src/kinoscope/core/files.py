@@ -1,8 +1,8 @@
 """Atomic file output that never overwrites files of other origin: a file is either whole or absent.
 
-All output goes through here: ``atomic_write`` writes a file, ``append`` adds a line to one, ``remove`` deletes one;
-temporary files are those of ``core.scratch``. What may be replaced is decided in one function, ``require_free``: the
-manifest of the folder must list the file as it is, and no running command may be reading it.
+``atomic_write`` writes a file, ``append`` adds a line to one and ``remove`` deletes one, with temporary files of
+``core.scratch``. ``require_free`` decides what may be replaced: files that the manifest of the folder lists as they
+are, and that no running command reads.
 """
 
 from __future__ import annotations
