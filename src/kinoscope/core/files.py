@@ -107,8 +107,7 @@ def claim_output(
         private, difference: see ``Claim``.
 
     Raises:
-        OutputError: a file exists that may not be replaced, or the path cannot be written; one line that says what to
-            do.
+        OutputError: a file exists that may not be replaced, or the path cannot be written.
     """
     if is_address(os.fspath(out)):
         raise OutputError(f"{out} is an address, and results are written to files; give a path (-o)")
