@@ -65,12 +65,12 @@ def _nowhere() -> Iterator[SaveTimeline]:
 
 @contextmanager
 def _claim(verb: str, name: str, folder: Path, overwrite: bool, private: bool) -> Iterator[SaveTimeline]:
-    from kinoscope.views.formats.json import save
+    from kinoscope.views.formats.json import EARLIER_IMAGES_FOLDER, save
 
     def write(timeline: Timeline) -> None:
         files.prepare_folder(folder)
         save(timeline, folder)
-        files.remove_replaced(folder / "timeline.json", ["images"])
+        files.remove_replaced(folder / "timeline.json", ["images", EARLIER_IMAGES_FOLDER])
 
     by = files.command_id(verb, [name])
     with files.claim_output(

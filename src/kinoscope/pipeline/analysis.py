@@ -48,8 +48,8 @@ TASK_DEPENDENCIES: Mapping[str, frozenset[str]] = {
 }
 """Task -> the tasks whose track ids its results refer to."""
 
-RESULT_FOLDERS = ("images", "clips", "csv", "mot", "parquet")
-"""Folders of further results, in the folder of an analysis."""
+RESULT_FOLDERS = ("images", "pictures", "clips", "csv", "mot", "parquet")
+"""Folders of further results, in the folder of an analysis; earlier versions called that of the images ``pictures``."""
 
 
 @dataclass

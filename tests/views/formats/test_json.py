@@ -70,6 +70,13 @@ def test_saving_again_removes_what_is_no_longer_there(golden, tmp_path):
     assert load(tmp_path).images == {"objects-2": b"new"}
 
 
+def test_images_of_earlier_versions_are_read_from_their_folder(golden, tmp_path):
+    save(golden, tmp_path)
+    (tmp_path / "images").rename(tmp_path / "pictures")
+    assert golden.images
+    assert load(tmp_path).images == golden.images
+
+
 def test_an_image_cannot_leave_its_folder(golden, tmp_path):
     golden.images = {"../evil": b""}
     with pytest.raises(OutputError, match=r"cannot write image '\.\./evil': its name is no file name"):

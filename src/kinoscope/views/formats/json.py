@@ -25,6 +25,9 @@ from kinoscope.views.formats.schema import first_error, timeline_schema
 TIMES = "times"
 """Name in ``features.safetensors`` of the time of every decoded frame, (T,) float64 seconds."""
 
+EARLIER_IMAGES_FOLDER = "pictures"
+"""Folder of the images in results of earlier versions."""
+
 MAX_FILE_BYTES = 2_000_000_000
 """Bytes of a ``timeline.json``; that of a day with a thousand tracks per minute is smaller."""
 
@@ -60,7 +63,11 @@ def load(path: Path | str) -> Timeline:
     features = _load_features(file.with_name("features.safetensors"))
     timeline.times = features.pop(TIMES, timeline.times)
     timeline.features = features
-    timeline.images = _load_images(timeline, file.with_name("images"))
+    timeline.images = {
+        name: data
+        for folder in (EARLIER_IMAGES_FOLDER, "images")
+        for name, data in _load_images(timeline, file.with_name(folder)).items()
+    }
     return timeline
 
 
