@@ -1,6 +1,8 @@
 """The examples of CONTRIBUTING.md, run as they stand there."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from kinoscope.core.results import Event, Timeline
 from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import flash_and_beep
 
-TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", TEXT, flags=re.S))
 
 
@@ -46,3 +49,13 @@ def test_the_network_separates_the_quarters() -> None:
     pixels[:, :2, 2:] = 255
     found = names_of("nets/brightness.py")["Brightness"]()(torch.from_numpy(pixels))
     assert found[0].tolist() == pytest.approx([0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_the_examples_pass_the_linter(path: str, tmp_path: Path) -> None:
+    example = tmp_path / path
+    example.parent.mkdir(parents=True)
+    example.write_text(EXAMPLES[path])
+    command = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), str(example)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (0, "All checks passed!\n")

@@ -91,13 +91,13 @@ def generate(
 
     Args:
         model: folder of a model that `kinoscope train generate` wrote, or a bundled one: people or shapes.
-        n: number of clips (-n). With --show between the number of steps; with --show crossed a grid of about sqrt(n)
-            contents by as many motions.
+        n: number of clips (-n); for ``--show between`` the number of steps, and for ``--show crossed`` the number of
+            cells of a grid of about sqrt(n) contents by as many motions.
         out: a video or gif, which plays all clips side by side (-o); a .png or .jpg, where each clip is a row of
             frames; name-%05d.png, numbered images; or a folder for a file of each clip, all of these and a page
             (runs/generate/NAME if not given).
         seed: the same seed generates the same clips; a smaller n generates the first of them.
-        classes: names of classes, separated by commas, which clips have in turn; all classes if not given.
+        classes: names of classes, separated by commas, assigned to the clips in rotation; all classes if not given.
         frames: number of frames of each clip, also more than in training; as in training if not given.
         rate: frames per second; as in training if not given. The speed of motion does not change.
         truncation: 0 to 2; below 1 latents are nearer to the mean: less diversity, and fewer failures.

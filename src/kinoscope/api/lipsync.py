@@ -77,16 +77,15 @@ def lipsync(
 ) -> LipSyncResult:
     """Make the lips of a speaker follow other audio, which replaces that of the video; marked as generated.
 
-    The person whose face is largest for the most time is painted. Frames without that face, and all that lies
-    around the mouth, stay as they are. The audio begins with the video; after its end, lips rest. Obtain the speaker's
-    consent first.
+    The lips are those of the person whose face is largest for most of the time. Frames without that face, and
+    everything around the mouth, stay unchanged. The audio starts with the video; after its end, the lips rest. Obtain
+    the speaker's consent first.
 
     Args:
         video: of a person who speaks towards the camera.
         audio: file with speech, or a video with it.
         out: the video to write (-o), .mp4 .mov .m4v or .mkv.
-        model: folder that `kinoscope train lipsync` wrote; it paints only the people well that it was
-            trained on.
+        model: folder that `kinoscope train lipsync` wrote; it works well only for people it was trained on.
         reference: another video of the person, in the same light, to take images of the mouth from; the video itself if
             not given.
         overwrite: replace kinoscope's own results of another source or command there.

@@ -287,7 +287,8 @@ def _print_classification_run(run: ClassificationRun) -> None:
     if run.scores:
         print_scores(run.scores.to_dict())
     for command, arguments in (
-        ("classify CLIP --model", ""), ("analyze VIDEO --model", ""), ("evaluate", " CLIPS"), ("explain", " CLIP"),
+        ("classify CLIP --model", ""), ("analyze VIDEO --model", ""), ("evaluate", " CLIPS"),
+        ("explain", " CLIP -o why"),
     ):  # fmt: skip
         print(f"  kinoscope {command} {run.folder}{arguments}")
 

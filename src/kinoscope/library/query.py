@@ -232,7 +232,7 @@ class _Parser:
         while (token := self.peek()) and token[0] not in '"()' and token.lower() not in KEYWORDS:
             self.position += 1
         if first == self.position:
-            self.fail('a label, a name in quotes, says "...", about "..." or (')
+            self.fail('a label, a name in quotes, says "...", about "..." or a part in parentheses')
         return " ".join(self.tokens[first : self.position])
 
     def condition(self, operand: Query) -> Query | None:

@@ -28,7 +28,7 @@ def good(tmp_path_factory):
 
 def test_all_is_well(good):
     health = check(data(good))
-    assert str(health) == "1 clips checked: all is well"
+    assert str(health) == "1 clips checked: no problems"
     assert health.rows() == []
     assert health.count() == {}
 

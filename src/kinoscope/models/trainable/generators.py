@@ -205,7 +205,7 @@ def find_generator(name: str | Path) -> Path:
     if str(name) in bundled_generators():
         return BUNDLED / str(name)
     if not Path(name).is_dir():
-        require_known(str(name), bundled_generators(), "generator (choose one of these, or a folder)")
+        require_known(str(name), bundled_generators(), "generator")
     return Path(name)
 
 

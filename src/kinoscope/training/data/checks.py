@@ -105,7 +105,7 @@ class DatasetReport:
     def lines(self, max_shown: int = 5) -> Iterator[str]:
         """Yield the lines of a report that shows up to ``max_shown`` findings of each kind."""
         counts = self.count()
-        yield f"{self.checked} clips checked" + ("" if counts else ": all is well")
+        yield f"{self.checked} clips checked" + ("" if counts else ": no problems")
         for kind, count in counts.items():
             yield f"{count} {kind}: {KINDS[kind]}"
             findings = [finding for finding in self.findings if finding.kind == kind]

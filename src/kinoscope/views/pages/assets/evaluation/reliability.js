@@ -59,6 +59,6 @@ function showDiagram(bins) {
     svg.append(draw("line", { class: "gap", x1: x(confidence), x2: x(confidence), y1: y(confidence), y2: y(accuracy) }));
     svg.append(draw("circle", { class: "point", cx: x(confidence), cy: y(accuracy), r: 4 }));
   }
-  svg.append(draw("text", { x: left + 6, y: top + 12 }, "accuracy, % over confidence"));
+  svg.append(draw("text", { x: left + 6, y: top + 12 }, "accuracy (%) by confidence"));
   byId("diagram").replaceChildren(svg);
 }
