@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.webhook import Webhook
 
 Policy = Literal["skip", "repeat", "blank", "raise"]
-"""What to do about a frame that cannot be decoded."""
+"""Policy for frames that cannot be decoded."""
 
 
 def analyze(

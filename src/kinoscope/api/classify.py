@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.api.arguments import choose_limits, choose_time_range
-from kinoscope.api.outputs import ClaimFolder, claim_folders
+from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import Event, Timeline
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class ClassifyResult:
+class ClassifyResult(SourceStatus):
     """The classes of one source.
 
     Attributes:
@@ -36,13 +36,6 @@ class ClassifyResult:
     segments: list[Event] = field(default_factory=list)
     timeline: Timeline | None = None
     error: KinoscopeError | None = None
-
-    @property
-    def status(self) -> int:
-        """0 done; 1 the source was read in part; 2 it cannot be opened."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return int(not self.timeline.ok)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain types for JSON."""

@@ -20,7 +20,7 @@ from kinoscope.api.arguments import (
     choose_video_track,
 )
 from kinoscope.api.deprecations import accept_old_names
-from kinoscope.api.outputs import analyze_in_memory
+from kinoscope.api.outputs import SourceStatus, analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, wrap_error
 from kinoscope.core.results import Timeline, Track
@@ -38,7 +38,7 @@ MAX_COUNT_TIMES = 2000
 
 
 @dataclass
-class DetectResult:
+class DetectResult(SourceStatus):
     """The objects of one source.
 
     Attributes:
@@ -52,13 +52,6 @@ class DetectResult:
     timeline: Timeline | None = None
     error: KinoscopeError | None = None
     written: list[Path] = field(default_factory=list)
-
-    @property
-    def status(self) -> int:
-        """0 done; 1 the source was read in part; 2 it cannot be opened."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return int(not self.timeline.ok)
 
     @property
     def tracks(self) -> list[Track]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +127,27 @@ def evaluate(
         ModelError: the model cannot be used, or does not know the classes of the data.
         DatasetError: there is nothing to score.
     """
-    from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.trainable.generators import bundled_generators, find_generator, is_generator
+    from kinoscope.models.trainable.generators import bundled_generators, is_generator
+
+    _check_options(split, views, batch, n, seed, group, device)
+    generator = model in bundled_generators() or is_generator(Path(model))
+    _demand_fitting_options(generator, split, features, classifier)
+    with ExitStack() as claims:
+        claim_folder = partial(_claim_folder, claims, model, data, out, compare, overwrite)
+        if generator:
+            options = {"n": n, "features": features, "classifier": classifier, "compare": compare, "group": group}
+            return _evaluate_generator(model, data, claim_folder, options, device, seed, quiet)
+        return _evaluate_classifier(
+            model, Path(data), claim_folder, split, views, compare, group, batch, device, seed, quiet
+        )
+
+
+def _check_options(split: str | None, views: int, batch: int, n: int, seed: int, group: str, device: str) -> None:
+    """Check the options that need neither model nor data.
+
+    Raises:
+        OptionError: one cannot be used.
+    """
     from kinoscope.training.data.grouping import check_group
 
     if split is not None:
@@ -137,46 +157,75 @@ def evaluate(
     require_number("seed", seed, 0, 2**31 - 1)
     choose_device(device)
     check_group(group)
-    claims = ExitStack()
 
-    def claim_folder(name: str) -> Path:
-        """Claim the folder for the results of a model, and return it."""
-        folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
-        by = command_id("evaluate", [model, data, *([compare] if compare else [])])
-        claims.enter_context(claim_output(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
-        return folder
 
-    generator = model in bundled_generators() or is_generator(Path(model))
-    _demand_fitting_options(generator, split, features, classifier)
-    with claims:
-        if generator:
-            from kinoscope.api.evaluate_generator import evaluate_generator
+def _claim_folder(
+    claims: ExitStack,
+    model: str,
+    data: str | Path,
+    out: str | Path | None,
+    compare: str | None,
+    overwrite: bool,
+    name: str,
+) -> Path:
+    """Claim the folder for the results of the model ``name`` until ``claims`` closes, and return it."""
+    folder = Path(out) if out is not None else Path("runs/evaluate") / f"{name}-{Path(data).resolve().stem}"
+    by = command_id("evaluate", [model, data, *([compare] if compare else [])])
+    claims.enter_context(claim_output(folder, by, [data, compare or ""], names=FILES, overwrite=overwrite))
+    return folder
 
-            name = find_generator(model).resolve().name
-            generation, written = evaluate_generator(
-                model, data, claim_folder(name), n=n, features=features, classifier=classifier, compare=compare,
-                group=group, device=device, seed=seed, quiet=quiet,
-            )  # fmt: skip
-            return EvaluateResult(
-                name, str(data), generation=generation, unreadable=generation.unreadable, written=written
-            )
-        cards = [find_classifier(name) for name in (model, compare) if name is not None]
-        names = _distinct_names([card.name for card in cards], (model, compare))
-        if Path(data).suffix.lower() == ".json":
-            return _evaluate_segments(model, cards, Path(data), claim_folder(names[0]), split, device, quiet)
-        dataset = with_training_splits(_read(data, group or grouping_rule(model), cards), model)
-        examples, split_name = choose_examples(dataset, split)
-        notes = leakage_notes(examples, dataset, [name for name in (model, compare) if name is not None])
-        folder = claim_folder(names[0])
-        prepare_folder(folder)
-        predictions, worst_clips = [], None
-        for card, name in zip(cards, names, strict=True):
-            prediction, worst = _predict(card, name, dataset, examples, views, batch, device, quiet)
-            predictions.append(prediction)
-            worst_clips = worst_clips or worst
-        metadata = {"model": names[0], "data": str(data), "split": split_name, "views": views, "notes": notes}
-        images = _worst_clip_images(worst_clips, examples)
-        return _score(predictions, cards[0], names, metadata, folder, seed, images)
+
+def _evaluate_generator(
+    model: str,
+    data: str | Path,
+    claim_folder: Callable[[str], Path],
+    options: dict[str, Any],
+    device: str,
+    seed: int,
+    quiet: bool,
+) -> EvaluateResult:
+    from kinoscope.api.evaluate_generator import evaluate_generator
+    from kinoscope.models.trainable.generators import find_generator
+
+    name = find_generator(model).resolve().name
+    generation, written = evaluate_generator(
+        model, data, claim_folder(name), **options, device=device, seed=seed, quiet=quiet
+    )
+    return EvaluateResult(name, str(data), generation=generation, unreadable=generation.unreadable, written=written)
+
+
+def _evaluate_classifier(
+    model: str,
+    data: Path,
+    claim_folder: Callable[[str], Path],
+    split: str | None,
+    views: int,
+    compare: str | None,
+    group: str,
+    batch: int,
+    device: str,
+    seed: int,
+    quiet: bool,
+) -> EvaluateResult:
+    from kinoscope.models.inference.classifier import find_classifier
+
+    models = [name for name in (model, compare) if name is not None]
+    cards = [find_classifier(name) for name in models]
+    names = _distinct_names([card.name for card in cards], (model, compare))
+    if data.suffix.lower() == ".json":
+        return _evaluate_segments(model, cards, data, claim_folder(names[0]), split, device, quiet)
+    dataset = with_training_splits(_read(data, group or grouping_rule(model), cards), model)
+    examples, split_name = choose_examples(dataset, split)
+    notes = leakage_notes(examples, dataset, models)
+    folder = claim_folder(names[0])
+    prepare_folder(folder)
+    predicted = [
+        _predict(card, name, dataset, examples, views, batch, device, quiet)
+        for card, name in zip(cards, names, strict=True)
+    ]
+    metadata = {"model": names[0], "data": str(data), "split": split_name, "views": views, "notes": notes}
+    images = _worst_clip_images(predicted[0][1], examples)
+    return _score([one for one, _ in predicted], cards[0], names, metadata, folder, seed, images)
 
 
 def _demand_fitting_options(generator: bool, split: str | None, features: str | None, classifier: str | None) -> None:

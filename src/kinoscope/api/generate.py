@@ -19,6 +19,7 @@ from kinoscope.pipeline import inputs
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
+    from kinoscope.core.arrays import Float32Array
     from kinoscope.core.media import Pixels
     from kinoscope.models.trainable.generators import Generator, Latents
 
@@ -132,23 +133,36 @@ def generate(
     seconds = float(max(times[-1], generator.times()[-1]))
     sampler = _LatentSampler(generator, n, seed, labels, truncation, seconds)
     with _claimed(folder, generator, n, project, overwrite):
-        began = time.perf_counter()
-        if project is not None:
-            with bar("project", quiet) as progress:
-                clips, latents, psnr = sampler.project(project, times, progress)
-        else:
-            latents, psnr = sampler.sample(show), None
-            with bar("generate", quiet) as progress:
-                clips = generator.clips(latents, times, progress)
-        result = GenerateResult(
-            generator.folder.resolve().name, len(clips), len(times), rate or generator.metadata.rate,
-            time.perf_counter() - began, generator.runtime, psnr=psnr,
-        )  # fmt: skip
-        result.labels = (
-            [generator.metadata.classes[label] for label in latents.labels] if generator.metadata.classes else []
-        )
+        result, clips = _generate(generator, sampler, show, project, times, rate, quiet)
         _write(result, clips, folder, _grid_columns(show, project, len(clips)), enlarge, seed)
         return result
+
+
+def _generate(
+    generator: Generator,
+    sampler: _LatentSampler,
+    show: str,
+    project: str | Path | None,
+    times: Float32Array,
+    rate: float | None,
+    quiet: bool,
+) -> tuple[GenerateResult, Pixels]:
+    """Return the result without its files, and the clips (N, T, H, W, 3) at ``times`` (T,) in seconds."""
+    began = time.perf_counter()
+    if project is not None:
+        with bar("project", quiet) as progress:
+            clips, latents, psnr = sampler.project(project, times, progress)
+    else:
+        latents, psnr = sampler.sample(show), None
+        with bar("generate", quiet) as progress:
+            clips = generator.clips(latents, times, progress)
+    classes = generator.metadata.classes
+    result = GenerateResult(
+        generator.folder.resolve().name, len(clips), len(times), rate or generator.metadata.rate,
+        time.perf_counter() - began, generator.runtime, psnr=psnr,
+    )  # fmt: skip
+    result.labels = [classes[label] for label in latents.labels] if classes else []
+    return result, clips
 
 
 @contextmanager

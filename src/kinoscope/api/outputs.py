@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinoscope import __version__
 from kinoscope.core import files
-from kinoscope.core.errors import OutputError, OutputExists
+from kinoscope.core.errors import KinoscopeError, OutputError, OutputExists
 from kinoscope.core.results import Timeline
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
@@ -19,6 +19,20 @@ ClaimFolder = Callable[[], AbstractContextManager[SaveTimeline]]
 """Claims the folder of a source, and yields the function that saves its timeline there."""
 
 OUTPUT_NAMES = ("timeline.json", "features.safetensors")
+
+
+class SourceStatus:
+    """The exit status of the result of one source; its result class has the fields."""
+
+    timeline: Timeline | None
+    error: KinoscopeError | None
+
+    @property
+    def status(self) -> int:
+        """0 done; 1 the source was read in part; 2 it cannot be opened, or its repair failed."""
+        if self.error or self.timeline is None:
+            return self.error.status if self.error else 2
+        return int(not self.timeline.ok)
 
 
 def analyze_in_memory(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kinoscope import __version__
 from kinoscope.api.arguments import choose_device, choose_limits, choose_time_range
-from kinoscope.api.outputs import ClaimFolder, claim_folders
+from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
@@ -21,7 +21,7 @@ from kinoscope.views.console.progress import bar
 
 
 @dataclass
-class RecognizeResult:
+class RecognizeResult(SourceStatus):
     """The people and objects that were recognized in one source.
 
     Attributes:
@@ -35,13 +35,6 @@ class RecognizeResult:
     strangers: dict[str, list[Track]] = field(default_factory=dict)
     timeline: Timeline | None = None
     error: KinoscopeError | None = None
-
-    @property
-    def status(self) -> int:
-        """0 done; 1 the source was read in part; 2 it cannot be opened."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return int(not self.timeline.ok)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain types for JSON."""

@@ -10,7 +10,7 @@ from typing import Any
 from kinoscope.api.analyze import interrupted
 from kinoscope.api.arguments import choose_device, choose_limits, choose_model, choose_time_range, choose_video_track
 from kinoscope.api.deprecations import accept_old_names
-from kinoscope.api.outputs import analyze_in_memory
+from kinoscope.api.outputs import SourceStatus, analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, wrap_error
 from kinoscope.core.files import claim_output, command_id
@@ -23,7 +23,7 @@ MIN_REPAIR_CONFIDENCE = 0.9
 
 
 @dataclass
-class SyncResult:
+class SyncResult(SourceStatus):
     """The offset of one source, and its repair.
 
     Attributes:
@@ -41,13 +41,6 @@ class SyncResult:
     after: SyncResult | None = None
     left_out: tuple[str, ...] = ()
     written: list[Path] = field(default_factory=list)
-
-    @property
-    def status(self) -> int:
-        """0 measured, or not measurable; 1 the source was read in part; 2 it cannot be opened or repaired."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return int(not self.timeline.ok)
 
     @property
     def offsets(self) -> list[Event]:

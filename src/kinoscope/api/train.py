@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from textwrap import indent
@@ -136,16 +137,7 @@ def train(
         resume_from=bool(resume_from) and task == "segments",
     )
 
-    def begin(data: str) -> Path:
-        """Create and return the folder of the run."""
-        if out:
-            folder = Path(out)
-        else:
-            folder = _numbered(Path("runs") / task, name or Path(data).resolve().stem, not dry_run and _is_first())
-        if not dry_run:
-            _prepare(folder)
-        return folder
-
+    begin = partial(_new_folder, task, out, name, dry_run)
     if task == "segments":
         from kinoscope.api.train_segments import train_segments
 
@@ -153,13 +145,13 @@ def train(
     if task == "sync":
         from kinoscope.api.train_sync import train_sync
 
-        named = name or Path(data or "clips").resolve().stem
-        folder = Path(resume_from or out or _numbered(Path("runs") / task, named))
+        folder = Path(
+            resume_from or out or _numbered(Path("runs") / task, name or Path(data or "clips").resolve().stem)
+        )
         return TrainResult(sync=train_sync(data, options, folder, dry_run, quiet))
     if task in GENERIC_TASKS:
-        return TrainResult(
-            training=train_task(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
-        )
+        run = train_task(task, data, options, begin, resume=resume_from, dry_run=dry_run, quiet=quiet)
+        return TrainResult(training=run)
     chosen, data = _resume_options(Path(resume_from), data, options) if resume_from else _begin(data, options)
     dataset = read_dataset(data, chosen.group)
     _check_options(chosen)
@@ -168,9 +160,19 @@ def train(
     if preview:
         folder, name = Path(out) if out else Path("runs") / task, name or Path(data).resolve().stem
         return TrainResult(preview_path=_preview(dataset, chosen, folder, name))
-    folder = Path(resume_from) if resume_from else begin(data)
-    with _alone(folder, dry_run):
+    with _alone(folder := Path(resume_from) if resume_from else begin(data), dry_run):
         return TrainResult(run=_train(chosen, dataset, folder, bool(resume_from), dry_run, quiet))
+
+
+def _new_folder(task: str, out: str | Path | None, name: str | None, dry_run: bool, data: str) -> Path:
+    """Create and return the folder of a run."""
+    if out:
+        folder = Path(out)
+    else:
+        folder = _numbered(Path("runs") / task, name or Path(data).resolve().stem, not dry_run and _is_first())
+    if not dry_run:
+        _prepare(folder)
+    return folder
 
 
 def _demand_task(task: str) -> None:

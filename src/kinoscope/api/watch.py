@@ -169,39 +169,74 @@ def watch(
             first frame is read.
     """
     from kinoscope.pipeline import engine
-    from kinoscope.rules.engine import recording_clock
     from kinoscope.source.live import LiveSource
 
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
-    if webhook_secret is not None and webhook is None:
-        raise OptionError("webhook-secret signs what is sent; give --webhook URL")
-    choose_device(device)
-    choose_limits(bounds)
-    seconds = _duration(for_)
-    _check_margins(before, after)
+    _check_options(webhook, webhook_secret, device, bounds, before, after)
+    seconds, paced = _duration(for_), realtime or loop
     if live:
-        _check_live(str(source), realtime or loop)
+        _check_live(str(source), paced)
     rule_file = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     source = Address(source)
     result = WatchResult(str(source))
     with ExitStack() as stack:
-        hook = stack.enter_context(
-            open_webhook(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
-        )
-        arrivals = stack.enter_context(_open(source, realtime or loop, loop, live, bounds))
-        camera = arrivals.info.live and not (realtime or loop)
-        clock = _wall_clock if camera else recording_clock(rule_file, float(arrivals.info.start))
-        rule_engine = _rule_engine(rule_file, arrivals.info, clock)
+        opened = open_webhook(webhook, webhook_secret, Path(undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS)
+        hook = stack.enter_context(opened)
+        arrivals = stack.enter_context(_open(source, paced, loop, live, bounds))
         recorder = _recorder(clips_to, before, after)
-        lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
-        alerts = AlertPublisher(result, rule_engine, arrivals, lines, hook, recorder, clock)
+        alerts = _publisher(result, rule_file, arrivals, paced, quiet, hook, recorder)
         reader = LiveSource(arrivals, MAX_QUEUED_FRAMES) if arrivals.info.live else arrivals
         stack.enter_context(_until(reader.stop, seconds))
         tasks = _tasks(alerts.process_observations, card, device, reader.stop)
         timeline = Timeline(version=__version__, source={"path": result.source})
         result.timeline = engine.run(reader, tasks + ([recorder] if recorder else []), timeline=timeline)
+    return _with_statistics(result, hook)
+
+
+def _check_options(
+    webhook: str | None,
+    webhook_secret: str | Path | None,
+    device: str,
+    bounds: str | None,
+    before: float,
+    after: float,
+) -> None:
+    """Check the options that need neither source nor rules.
+
+    Raises:
+        OptionError: one cannot be used.
+    """
+    if webhook_secret is not None and webhook is None:
+        raise OptionError("webhook-secret signs what is sent; give --webhook URL")
+    choose_device(device)
+    choose_limits(bounds)
+    _check_margins(before, after)
+
+
+def _publisher(
+    result: WatchResult,
+    rule_file: RuleFile,
+    arrivals: ArrivalTimes,
+    paced: bool,
+    quiet: bool,
+    hook: Webhook | None,
+    recorder: Recorder | None,
+) -> AlertPublisher:
+    """Return the publisher of alerts, by the clock of the machine for a camera, else by that of the recording."""
+    from kinoscope.rules.engine import recording_clock
+
+    is_camera = arrivals.info.live and not paced
+    clock = _wall_clock if is_camera else recording_clock(rule_file, float(arrivals.info.start))
+    rule_engine = _rule_engine(rule_file, arrivals.info, clock)
+    lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
+    return AlertPublisher(result, rule_engine, arrivals, lines, hook, recorder, clock)
+
+
+def _with_statistics(result: WatchResult, hook: Webhook | None) -> WatchResult:
+    """Return the result with memory, clips and deliveries filled in."""
     result.memory = _peak_memory()
-    result.clips = int(result.timeline.tasks["recording"].extra.get("clips", 0)) if recorder else 0
+    recording = result.timeline.tasks.get("recording") if result.timeline else None
+    result.clips = int(recording.extra.get("clips", 0)) if recording else 0
     if hook:
         result.delivered, result.undelivered = hook.delivered, hook.undelivered
     return result
