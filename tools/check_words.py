@@ -31,6 +31,8 @@ ALLOWED: list[str] = _WORDS["allowed"]
 WEIGHT_KEYS = frozenset(_WORDS["weight_keys"])
 SUPERLATIVES, VERBS = frozenset(_WORDS["superlatives"]), frozenset(_WORDS["verbs"])
 
+QUESTIONS = {"How", "What", "When", "Where", "Which", "Who", "Why"}
+
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -75,6 +77,7 @@ def check_code(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text("utf-8"))
     yield from check_name(path, 1, path.stem)
     yield from check_docstring(path, tree)
+    yield from check_summaries(path, tree)
     for statement in tree.body:
         yield from check_constant(path, statement)
     for node in ast.walk(tree):
@@ -128,6 +131,16 @@ def check_docstring(path: Path, node: Documented) -> Iterator[str]:
         verb = re.match(r"\W*(\w*)", first)
         if verb and verb[1] not in VERBS:
             yield f"{line(path, number)}docstring of {node.name} begins with {verb[1]!r}, no verb in the imperative"
+
+
+def check_summaries(path: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield the documentation of modules, classes, fields and constants that begins with a question word."""
+    for node in ast.walk(tree):
+        for statement in getattr(node, "body", ()) if isinstance(node, (ast.Module, ast.ClassDef)) else ():
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                first = str(statement.value.value).split(maxsplit=1)[0]
+                if first in QUESTIONS:
+                    yield f"{line(path, statement.lineno)}documentation begins with {first!r}; name the thing"
 
 
 def is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

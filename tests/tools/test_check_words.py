@@ -78,6 +78,13 @@ def test_a_property_names_a_thing(violations):
     assert violations('class A:\n    @property\n    def f(self):\n        """Width in pixels."""\n') == []
 
 
+@pytest.mark.parametrize(
+    "code", ['"""What it is."""\n', 'class A:\n    """How it went."""\n', 'A = 1\n"""Why so."""\n']
+)
+def test_documentation_names_a_thing(violations, code):
+    assert [found.split(";")[1] for found in violations(code)] == [" name the thing"]
+
+
 def test_documents_without_their_code(violations):
     text = "The sound is late.\n```\nkinoscope picture\n```\n`sound` of [a link](https://host/sound).\n"
     assert violations(text, "README.md") == ["write audio instead of sound"]

@@ -1,4 +1,4 @@
-"""What the command line prints of each result: JSON, or the text that ``PRINTERS`` holds for each verb."""
+"""Printing of results: JSON, or the text of each verb by ``PRINTERS``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LIBRARY_CHANGES = {
     "moved": "in the library already, now at this path",
     "same": "in the library already",
 }
-"""What adding an analysis to a library changed -> the line that reports it."""
+"""Change of a library by an analysis -> the line that reports it."""
 
 
 def render(words: Sequence[str], result: Any, as_json: bool) -> int:

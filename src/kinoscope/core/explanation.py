@@ -41,7 +41,7 @@ class Faithfulness:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a network assigns a clip the probability of one class.
+    """Explanation of the probability that a network assigns to one class of a clip.
 
     Attributes:
         model: its name.

@@ -40,7 +40,7 @@ _REMEDIES = {
 }
 
 DEFAULT_DIFFERENCE = "of another file or with other options"
-"""How a message describes the difference between two results of one command whose inputs have the same names."""
+"""Description, in a message, of the difference between two results of one command with inputs of the same names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from kinoscope.core.arrays import BoolArray, Float64Array
 
 MAX_FALLBACK_EXCESS = 0.05
-"""How much farther than its nearest person another one may be to be assigned to a track when the nearest is in another
-track at that time: two people may look alike, but a track that duplicates one of them is nobody else's."""
+"""Distance by which another person may be farther than the nearest one to be assigned to a track when the nearest is in
+another track at that time: two people may look alike, but a duplicate track of one of them belongs to no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ ObservationCallback = Callable[[float, list[Observation]], None]
 
 @dataclass(slots=True)
 class TaskReport:
-    """What a task ran and how that went.
+    """Model, runtime, time and outcome of a task.
 
     Attributes:
         status: ``ok``, ``failed``, ``skipped`` (not applicable: ``reason`` says why), ``interrupted`` (by Ctrl-C)
@@ -179,7 +179,7 @@ class TaskReport:
 
 @dataclass(slots=True)
 class DecodeReport:
-    """How decoding the source went.
+    """Outcome of decoding a source.
 
     Attributes:
         frames: frames decoded and passed on.

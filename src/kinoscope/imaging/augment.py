@@ -295,7 +295,7 @@ def transform_boxes(boxes: Float64Array, matrix: Float64Array, size: Size) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class ClipMix:
-    """How one clip is mixed with another.
+    """Parameters of mixing one clip with another.
 
     Attributes:
         share: weight of the clip itself, 0 to 1.

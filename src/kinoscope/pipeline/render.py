@@ -44,7 +44,7 @@ often, detect small objects too, and keep short and doubtful tracks."""
 
 @dataclass(frozen=True)
 class RedactionOptions:
-    """What is redacted.
+    """Options of a redaction.
 
     Attributes:
         kinds: of ``views.video.redaction_plan.KINDS``.

@@ -42,7 +42,7 @@ DOUBTFUL_LOG_PROBABILITY, DOUBTFUL_NO_SPEECH_PROBABILITY = -0.55, 0.2
 CLEAR_LOG_PROBABILITY = -0.45
 """Mean log probability that a text needs if most of the speech around it is a guess."""
 UNINTELLIGIBLE = "not English, or too unclear"
-"""Why a sentence has no text. Whisper tiny.en knows English alone, and cannot detect which other language is spoken."""
+"""Reason for a sentence without text. Whisper tiny.en knows English alone and cannot detect another language."""
 MIN_SENTENCE_PROBABILITY = 0.4
 """Word probability (geometric mean of a sentence) below which its text is not reported."""
 MAX_PAUSE_SECONDS = 1.0

@@ -24,7 +24,7 @@ STRONG: dict[str, Any] = {
     "crop": 0.3, "aspect": 1.5, "rotate": 10.0, "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 30.0,
     "gray": 0.2, "blur": 1.0, "noise": 8.0, "erase": 0.25, "stride": 1.25,
 }  # fmt: skip
-"""What ``augment=strong`` changes of the defaults of ``Augment``, which are ``light``."""
+"""Values of ``Augment`` under ``augment=strong`` that differ from its defaults, which are ``light``."""
 
 PAIRS = ("triplet", "arcface", "contrastive")
 """Losses of the embedding; each clip needs exactly one class, without mixing."""
@@ -97,9 +97,9 @@ class ClassificationOptions:
     val: float = 0.2
     """Share of the clips that is held out for validation, where the data does not say; 0 learns from all."""
     fold: str = ""
-    """Which of how many folds is held out instead, as in 2/5; the runs 1/5 to 5/5 validate every clip once."""
+    """The fold that is held out instead, of how many, as in 2/5; the runs 1/5 to 5/5 validate every clip once."""
     group: str = ""
-    """What stays on one side of a split: index//24, number//8 or a pattern such as (person\\d+)."""
+    """Group that stays on one side of a split: index//24, number//8 or a pattern such as (person\\d+)."""
     workers: int | None = None
     """Threads that load clips; one for each core if not given."""
     augment: Literal["light", "strong", "none"] = "light"

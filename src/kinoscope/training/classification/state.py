@@ -56,7 +56,7 @@ class ClassificationRun:
 
 @dataclass(slots=True)
 class TrainContext:
-    """What is fixed during training, and the result so far."""
+    """Constants of a training, and its result so far."""
 
     options: ClassificationOptions
     dataset: Dataset
@@ -73,7 +73,7 @@ class TrainContext:
 
 @dataclass(kw_only=True)
 class TrainState:
-    """What changes during training, and is saved in a checkpoint.
+    """Variable state of a training, saved in a checkpoint.
 
     Attributes:
         net, loss, optimizer, average: what has tensors; the average is None where there is none.

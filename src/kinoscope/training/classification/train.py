@@ -313,7 +313,7 @@ def _record_speed(context: TrainContext, start: float, waited: float) -> None:
 
 
 def _dry_run(context: TrainContext, state: TrainState, progress: ProgressCallback | None) -> ClassificationRun:
-    """Take two steps and validate a few clips, so that what cannot work fails now."""
+    """Take two steps and validate a few clips, so that errors appear before a long training."""
     examples = context.loader.examples[: context.options.batch]
     context.loader = _training_loader(context.options, context.dataset, list(examples), context.processes)
     context.validation = context.validation[: context.options.batch]

@@ -31,11 +31,11 @@ KINDS: dict[str, tuple[str, str | None]] = {
     "people": ("objects", "person"),
     "text": ("text", None),
 }
-"""What can be hidden -> the task that tracks it, and the label of its tracks if the task has other labels too."""
+"""Kind of redacted region -> the task that tracks it, and the label of its tracks if the task has other labels too."""
 
 Method = Literal["blur", "pixels", "solid"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""How regions are hidden, see ``views.video.redact``."""
+"""Methods of redaction, see ``views.video.redact``."""
 
 BOX_MARGIN = 0.2
 """Fraction of its size by which a box is grown on each side: detectors cut off hair and chins."""
