@@ -41,7 +41,7 @@ def test_no_name_can_break_out_of_a_page(video):
 def test_generated_clips_play_and_say_what_they_are(visit, video, tmp_path):
     (tmp_path / "report.html").write_text(generated_page(FACTS, video))
     shown = visit(tmp_path / "report.html")
-    assert shown.inner_text("#name") == "3 clips by shapes"
+    assert shown.inner_text("#name") == "3 clips of the model shapes"
     assert shown.inner_text("#metadata").split("\n") == ["4 frames each", "12.5 frames/s"]
     assert "2 disc, 1 square" in shown.inner_text("#tables")
     assert "These clips are AI-generated" in shown.inner_text("#tables")

@@ -41,7 +41,7 @@ def generated_page(metadata: Mapping[str, Any], video: bytes) -> str:
     if metadata["psnr"] is not None:
         first = f"a real clip, then its reconstruction ({metadata['psnr']:.1f} dB), then with other motions"
         rows.append(["First clips", first])
-    title = f"{pluralize(metadata['clips'], 'clip')} by {metadata['model']}"
+    title = f"{pluralize(metadata['clips'], 'clip')} of the model {metadata['model']}"
     about = [f"{pluralize(metadata['frames'], 'frame')} each", f"{metadata['rate']:g} frames/s"]
     return _compose(title, about, [ShownClip("All clips", video)], [("Generation", rows)])
 

@@ -53,7 +53,8 @@ function showMeasures() {
   const unreadable = Object.keys(scores.unreadable).length;
   const total = `of ${countText(scores.clips.length, "clip")}${unreadable ? `, ${unreadable} more cannot be read` : ""}`;
   const resampling = scores.groups === scores.clips.length ? "intervals: bootstrap over clips" : `intervals: bootstrap over ${countText(scores.groups, "group")}`;
-  section.append(card("Correct", String(right), make("p", "dim", total), make("p", "dim", resampling)));
+  const intervals = Object.values(scores.measures).some((measure) => measure.low !== null);
+  section.append(card("Correct", String(right), make("p", "dim", total), ...(intervals ? [make("p", "dim", resampling)] : [])));
 }
 
 function showMetadata() {
