@@ -20,11 +20,12 @@ import numpy as np
 
 from kinoscope.core.arrays import BoolArray, Float64Array
 from kinoscope.core.boxes import iou
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
 from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.tasks.faces import Faces
 from kinoscope.tasks.objects import Objects
+from kinoscope.views.timeline import Timeline
 
 TASKS = {"objects": Objects, "faces": Faces}
 DENSE: dict[str, dict[str, Any]] = {
@@ -74,11 +75,14 @@ def compare(video: Path, task: str, model: str) -> tuple[str, ...]:
     """Return a row of the table."""
     dense, dense_seconds = analyze(video, task, DENSE[task] | {"model": model})
     default, default_seconds = analyze(video, task, {"model": model})
-    matched, matched_back = match_boxes(dense.tracks, default.tracks), match_boxes(default.tracks, dense.tracks)
+    matched, matched_back = (
+        match_boxes(dense.all_tracks, default.all_tracks),
+        match_boxes(default.all_tracks, dense.all_tracks),
+    )
     found = [bool(boxes.mean() >= 0.5) for boxes in matched]
     long = [
         is_found
-        for is_found, track in zip(found, dense.tracks, strict=True)
+        for is_found, track in zip(found, dense.all_tracks, strict=True)
         if track.end - track.start >= MIN_LONG_TRACK_SECONDS
     ]
     inferences = "/".join(str(timeline.tasks[task].extra["inferences"]) for timeline in (default, dense))

@@ -22,10 +22,11 @@ from scipy.stats import mannwhitneyu
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array, UInt8Array
 from kinoscope.core.media import Frame
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
+from kinoscope.views.timeline import Timeline
 
 WIDTH = 768
 SPEEDUP = 5
@@ -162,7 +163,7 @@ def frame_distances(features: NDArray[Any], times: Float64Array, exclusion: floa
 
 def report(timeline: Timeline, truth: list[tuple[str, float, float]]) -> None:
     """Print the ranks and the areas."""
-    events = timeline.events_of("anomalies")
+    events = timeline.events("anomalies")
     for name, start, end in truth:
         print(f"{name:24} {start:6.1f} to {end:6.1f} s   rank {ranks(truth, events)[name]}")
     for event in sorted(events, key=lambda event: -event.score):

@@ -53,7 +53,7 @@ def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
         raise SystemExit(str(found.error))
     true = BY_EYE[video.stem]
     size = int(found.timeline.source["width"]), int(found.timeline.source["height"])
-    return list(zip(true.values(), estimate_counts(found.tracks, list(true), size), strict=True))
+    return list(zip(true.values(), estimate_counts(found.all_tracks, list(true), size), strict=True))
 
 
 def tud(folder: Path, name: str, high: float) -> list[tuple[int, CountEstimate]]:

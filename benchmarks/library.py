@@ -25,10 +25,11 @@ from measure import machine
 from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
 from kinoscope.library import Library, StoredVideo, VectorQuery, parse, search_videos
 from kinoscope.library.encode import encode_task, rows_digest, stored_tasks
 from kinoscope.library.tables import RESULT_TABLES, VECTOR_SPACES, schemas
+from kinoscope.views.timeline import Timeline
 
 MINUTES, TEMPLATES, VIDEOS_PER_WRITE = 10, 20, 50
 OBJECTS = ("person", "person", "person", "car", "car", "bicycle", "dog", "bus", "backpack", "chair")
@@ -65,15 +66,15 @@ def template(seed: int) -> Timeline:
     found.tasks["scenes"].model = "efficientnet-lite0"
     cuts = np.unique([0, *np.sort(random.uniform(0, last, 119)), last])
     for start, end in pairwise(cuts):
-        found.events.append(Event("shots", start, end, "shot", 0.9))
-        found.events.append(Event("scenes", start, end, str(random.choice(SCENES)), random.uniform(0.2, 0.9)))
-    found.events += [Event("actions", at, at + 2, "fight", 0.8) for at in random.uniform(0, last - 2, seed % 3)]
-    found.events += [Event("recognize", at, at + 6, f"Ada {seed}", 0.9) for at in random.uniform(0, last - 6, 4)]
+        found.all_events.append(Event("shots", start, end, "shot", 0.9))
+        found.all_events.append(Event("scenes", start, end, str(random.choice(SCENES)), random.uniform(0.2, 0.9)))
+    found.all_events += [Event("actions", at, at + 2, "fight", 0.8) for at in random.uniform(0, last - 2, seed % 3)]
+    found.all_events += [Event("recognize", at, at + 6, f"Ada {seed}", 0.9) for at in random.uniform(0, last - 6, 4)]
     for at in np.sort(random.uniform(0, last - 4, 80)):
         said = " ".join(random.choice(WORDS, 9)) + (" hello world" if random.random() < 0.01 else "")
-        found.events.append(Event("speech", at, at + 3, "speech", 0.8, said))
-    found.tracks = [_track(random, n, "objects", str(random.choice(OBJECTS)), last) for n in range(1, 301)]
-    found.tracks += [_track(random, n, "faces", "face", last) for n in range(1, 31)]
+        found.all_events.append(Event("speech", at, at + 3, "speech", 0.8, said))
+    found.all_tracks = [_track(random, n, "objects", str(random.choice(OBJECTS)), last) for n in range(1, 301)]
+    found.all_tracks += [_track(random, n, "faces", "face", last) for n in range(1, 31)]
     ids = {"faces": 30, "appearance": 150}
     found.features = {f"{name}.tracks": np.arange(1, count + 1) for name, count in ids.items()}
     found.features["scenes.times"] = np.arange(0, last, 5.0)

@@ -15,11 +15,12 @@ from pathlib import Path
 import measure
 
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import TaskResult, Timeline
+from kinoscope.core.results import TaskResult
 from kinoscope.pipeline import engine
 from kinoscope.source import open_source
 from kinoscope.tasks.base import Needs
 from kinoscope.tasks.scenes import Scenes
+from kinoscope.views.timeline import Timeline
 
 RATE = 12.0
 """Frames a second at the network's input, so that inference takes about as long as decoding."""

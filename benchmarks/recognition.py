@@ -28,7 +28,6 @@ from kinoscope.api.recognize import recognize_source
 from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
-from kinoscope.core.results import Timeline
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.models.samples import sample
@@ -36,6 +35,7 @@ from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
 from kinoscope.tasks.people.clustering import MAX_CLUSTER_DISTANCE, cluster_tracks
 from kinoscope.views.plots.training import error_rates
+from kinoscope.views.timeline import Timeline
 
 SAME_PERSON = {"grid_swwp2s": "grid_pwij3p", "retalking_3": "hdtf_1"}
 """Clips of the same person as another clip."""
@@ -91,7 +91,7 @@ def halves(video: Path, known: Gallery) -> Iterator[Half]:
     for number, limits in enumerate(((None, (start + end) / 2), ((start + end) / 2, None))):
         spans = {"start": limits[0] and _exact(limits[0]), "end": limits[1] and _exact(limits[1])}
         timeline = recognize_source(str(video), known, limits=spans)
-        tracks = {track.id: track.end - track.start for track in timeline.tracks_of("faces")}
+        tracks = {track.id: track.end - track.start for track in timeline.tracks("faces")}
         ids = timeline.features["faces.tracks"].tolist()
         if ids:
             row = max(range(len(ids)), key=lambda i: tracks[ids[i]])
@@ -150,7 +150,7 @@ def report_names(sought: list[Half], strangers: list[Half]) -> None:
     """Print the people that were found, missed and confused."""
     right = wrong = 0
     for half in (*sought, *strangers):
-        names = {event.label for event in half.timeline.events_of("recognize")}
+        names = {event.label for event in half.timeline.events("recognize")}
         right += half.person in names
         if names != {half.person} and half in sought:
             print(f"<!-- {half.clip}, half {half.number + 1}: {sorted(names) or 'nobody'} -->")
@@ -195,8 +195,8 @@ def report_others(data: Path, known: Gallery) -> None:
     for film in films:
         timeline = recognize_source(str(film), known)
         tracks += len(timeline.features["faces.tracks"])
-        accepted += len(timeline.events_of("recognize"))
-        for event in timeline.events_of("recognize"):
+        accepted += len(timeline.events("recognize"))
+        for event in timeline.events("recognize"):
             print(f"<!-- {film.stem}: {event.label} at {event.start:.1f} s, {event.score:.2f} -->")
         if len(timeline.features["faces.tracks"]):
             nearest += known.distances("face", timeline.features["faces.embeddings"]).min(axis=1).tolist()

@@ -21,10 +21,10 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.source import open_source
 from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from kinoscope.tasks.shots import FRAME_SIZE, Shots
+from kinoscope.views.timeline import Timeline
 
 RATE, CLIP_FRAMES, FLASH_FRAME = 25, 50, 70
 PAN_SIZE = 192, 108

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 # One profile for the whole project: no deadline and no complaint about slow draws, because a busy machine is no fault
 # of the code, nor about fixtures that all examples of a test share.

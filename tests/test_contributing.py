@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import flash_and_beep
+from kinoscope.views.timeline import Timeline
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
@@ -34,7 +35,7 @@ def test_the_task_finds_what_is_between_flashes() -> None:
     # Flashes of 0.08 s at 0.4, 1.4 and 2.4 s, each in one of five frames per second.
     timeline = engine.run(flash_and_beep(duration=3, rate=25), [task])
     assert timeline.tasks["dark"].status == "ok"
-    assert [(e.start, e.end) for e in timeline.events] == [(0.0, 0.2), (0.6, 1.2), (1.6, 2.2), (2.6, 2.8)]
+    assert [(e.start, e.end) for e in timeline.all_events] == [(0.0, 0.2), (0.6, 1.2), (1.6, 2.2), (2.6, 2.8)]
 
 
 def test_the_view_writes_a_line_for_each_shot(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 import kinoscope as package
-from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Track
 from kinoscope.galleries import GallerySample
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.console.analysis import damage_summary
+from kinoscope.views.timeline import Timeline
 from tests.conftest import Call
 
 Cli = Callable[..., Call]

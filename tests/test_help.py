@@ -20,7 +20,7 @@ from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.source.limits import DEFAULT_LIMITS
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
 from kinoscope.tasks.tracking.association import STRATEGIES
-from kinoscope.views import VIEWS
+from kinoscope.views.registry import VIEWS
 from kinoscope.views.video.redaction_plan import KINDS
 from tests.conftest import Call
 

@@ -25,7 +25,7 @@ from kinoscope.pipeline import analysis
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import registry
 from kinoscope.tasks.rules import Rules
-from kinoscope.views import VIEWS
+from kinoscope.views.registry import VIEWS
 from tests.api.conftest import film as colours
 from tests.api.conftest import tiny as tiny_models
 from tests.api.test_alerts import RULES, Truth

@@ -99,7 +99,7 @@ def test_a_library_with_evil_labels_is_shown(monkeypatch: pytest.MonkeyPatch, tm
     from tests.helpers.libraries import timeline
 
     found = timeline()
-    found.events[1].label = found.tracks[0].label = EVIL
+    found.all_events[1].label = found.all_tracks[0].label = EVIL
     library = Library(tmp_path / "films.lance", create=True)
     library.add("a" * 64, f"/nowhere/{EVIL}.mp4", found)
     for words in (("list", library.path), ("show", library.path), ("show", library.path, "aaaaaa")):

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from kinoscope.core.media import Frame
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.models.trainable import predictors
 from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
 from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
@@ -25,6 +25,7 @@ from kinoscope.pipeline import analysis
 from kinoscope.source.encode.writer import Writer
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.formats.json import load
+from kinoscope.views.timeline import Timeline
 from tests.conftest import Breaking, Counting
 
 pytestmark = pytest.mark.slow
@@ -231,7 +232,7 @@ def test_other_tasks_keep_what_was_found(world: World, tmp_path: Path, light: An
     call = world.call(*words, "--tasks", "faces")
     assert call.status == 1
     assert "faces failed (RuntimeError: this task is broken); its earlier result is kept" in call.err
-    assert {track.task for track in load(tmp_path / "out").tracks} == {"objects", "faces"}
+    assert {track.task for track in load(tmp_path / "out").all_tracks} == {"objects", "faces"}
 
 
 def test_sources_of_one_name_do_not_share_a_folder(world: World, tmp_path: Path, monkeypatch: Any) -> None:

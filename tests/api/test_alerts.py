@@ -7,12 +7,13 @@ import threading
 import pytest
 
 from kinoscope.core.media import SourceInfo
-from kinoscope.core.results import TaskResult, Timeline
+from kinoscope.core.results import TaskResult
 from kinoscope.pipeline.alerts.signing import SECRET_VARIABLE, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Needs
 from kinoscope.tasks.rules import Rules
+from kinoscope.views.timeline import Timeline
 
 RULES = """
 clock: 2026-11-26 22:00:00 Europe/Berlin

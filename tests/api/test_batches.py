@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
-from kinoscope.core.results import Timeline
 from kinoscope.pipeline import analysis, engine
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
+from kinoscope.views.timeline import Timeline
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_results_before_an_unforeseen_exception_are_saved(light: Any) -> None:
     assert len(timeline.times) == 10
     assert not timeline.decode.complete
     assert "IndexError: not foreseen" in timeline.decode.errors[0]
-    assert timeline.events_of("shots")
+    assert timeline.events("shots")
 
 
 def test_the_command_line_reports_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:

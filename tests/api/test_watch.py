@@ -16,8 +16,9 @@ import pytest
 import kinoscope
 from kinoscope.api.watch import WatchResult
 from kinoscope.core.errors import OptionError, RulesError, SourceError
-from kinoscope.core.results import DecodeReport, Timeline
+from kinoscope.core.results import DecodeReport
 from kinoscope.models.inference.detector import Detections as Found
+from kinoscope.views.timeline import Timeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 

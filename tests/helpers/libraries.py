@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
+from kinoscope.views.timeline import Timeline
 
 JPEG = b"\xff\xd8 not really a picture \xff\xd9"
 
@@ -26,9 +27,9 @@ def timeline(seed: int = 0, path: str = "street.mp4", text: str = "hello big wor
     reports = {"objects": "yolox-nano", "faces": "mtcnn, dlib-resnet", "scenes": "efficientnet-lite0"}
     found.tasks = {name: TaskReport(model=model, frames=120) for name, model in reports.items()}
     found.tasks |= {"speech": TaskReport(), "recognize": TaskReport(), "actions": TaskReport("failed", reason="no")}
-    found.tracks = [track(1, "person", 5, 12), track(2, "car", 13, 20), track(3, "person", 30, 35)]
-    found.tracks.append(track(1, "face", 5, 11, "Ada", "faces"))
-    found.events = [
+    found.all_tracks = [track(1, "person", 5, 12), track(2, "car", 13, 20), track(3, "person", 30, 35)]
+    found.all_tracks.append(track(1, "face", 5, 11, "Ada", "faces"))
+    found.all_events = [
         Event("recognize", 5, 11, "Ada", 0.9),
         Event("scenes", 0, 30, "street", 0.7),
         Event("speech", 8, 10, "speech", 0.9, text, {"words": [[8.0, 10.0, text, 0.9]]}),

@@ -3,7 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
+from kinoscope.views.timeline import Timeline
 
 HOSTILE = st.sampled_from(
     [
@@ -53,6 +54,6 @@ def timelines(draw):
     timeline = Timeline(version=draw(TEXT), extra=draw(EXTRA))
     timeline.source = {"path": draw(TEXT), "width": 640, "height": 360, "rate": "25", "start": draw(TIMES)}
     timeline.tasks = {"objects": TaskReport(model=draw(TEXT), extra=draw(EXTRA))}
-    timeline.events = sorted(draw(st.lists(events(), max_size=5)), key=lambda e: (e.start, e.end))
-    timeline.tracks = [draw(tracks(number)) for number in range(1, draw(st.integers(0, 3)) + 1)]
+    timeline.all_events = sorted(draw(st.lists(events(), max_size=5)), key=lambda e: (e.start, e.end))
+    timeline.all_tracks = [draw(tracks(number)) for number in range(1, draw(st.integers(0, 3)) + 1)]
     return timeline

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
+from kinoscope.views.timeline import Timeline
 
 LAGS = np.arange(-100, 101) * 0.01
 
@@ -48,6 +49,6 @@ def synced(*events, count=20, late=0.12, start=0.0):
 def unmeasured(reason="the audio is silent"):
     """Return a Timeline whose offset cannot be measured."""
     timeline = synced(Event("sync", 0, 13, "not measurable", 0.0, reason), count=0)
-    timeline.events = [event for event in timeline.events if event.label == "not measurable"]
-    timeline.tracks = []
+    timeline.all_events = [event for event in timeline.all_events if event.label == "not measurable"]
+    timeline.all_tracks = []
     return timeline

@@ -8,15 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from kinoscope.core.media import SourceInfo
-from kinoscope.core.results import (
-    DecodeReport,
-    Event,
-    TaskReport,
-    TaskResult,
-    Timeline,
-    Track,
-    describe_source,
-)
+from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Track, describe_source
+from kinoscope.views.timeline import Timeline
 
 RATE = Fraction(24000, 1001)
 WIDTH, HEIGHT = 1280, 720

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Pixels
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.source.synthetic.video import SyntheticSource
 from kinoscope.tasks.registry import TASKS
+from kinoscope.views.timeline import Timeline
 from tests.conftest import Counting
 from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
 

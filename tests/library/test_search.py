@@ -21,7 +21,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     for task in ("objects", "faces", "speech", "recognize"):
         quiet.drop(task)
     quiet.source["start"] = 100.0
-    for event in quiet.events:
+    for event in quiet.all_events:
         event.start, event.end = event.start + 100, event.end + 100
     library.add("f" * 64, "quiet.mp4", quiet)
     return library

@@ -11,11 +11,12 @@ import av
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Event, TaskReport, Timeline, describe_source
+from kinoscope.core.results import Event, TaskReport, describe_source
 from kinoscope.library import Library
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
+from kinoscope.views.timeline import Timeline
 
 pytest.importorskip("lancedb", reason="needs the extra library")
 
@@ -31,7 +32,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with open_source(folder / f"{name}.mp4") as source:
             timeline = Timeline(source=describe_source(source.info), times=np.arange(0, 3, 0.1))
         timeline.tasks = {"scenes": TaskReport(), "speech": TaskReport()}
-        timeline.events = [
+        timeline.all_events = [
             Event("scenes", 1, 2, "street", 0.9 - number / 10), Event("speech", 1.5, 1.6, "speech", 0.9, f"hi {name}"),
         ]  # fmt: skip
         library.add(f"{number}" * 64, str(folder / f"{name}.mp4"), timeline)

@@ -13,10 +13,11 @@ import pytest
 
 from kinoscope.core.errors import DecodeError, MissingExtra
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
-from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult
 from kinoscope.pipeline import engine
 from kinoscope.source import Source
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 
 class Still:
@@ -80,7 +81,7 @@ class Notebook:
 
     def finish(self, timeline: Timeline) -> TaskResult:
         self._break("finish")
-        self.saw = [e.label for e in timeline.events]
+        self.saw = [e.label for e in timeline.all_events]
         seen = sum(len(b[0]) for b in self.batches)
         return TaskResult(events=[Event(self.name, 0, 1, f"{self.name} saw {seen}")], report=TaskReport(model="m"))
 
@@ -133,7 +134,7 @@ def test_a_task_that_fails_leaves_the_others_alone(run: Any, where: str) -> None
     assert timeline.tasks["bad"].status == "failed"
     assert timeline.tasks["bad"].reason == "RuntimeError: out of paper"
     assert timeline.tasks["good"].status == "ok"
-    assert [e.label for e in timeline.events] == ["good saw 40"]
+    assert [e.label for e in timeline.all_events] == ["good saw 40"]
     assert not timeline.ok
 
 
@@ -148,7 +149,7 @@ def test_a_task_that_does_not_apply_is_skipped(run: Any, where: str, reason: Exc
 def test_interrupting_keeps_what_is_done(run: Any) -> None:
     task = Notebook("task", Needs(((4, 2),), batch=4))
     timeline = run(Stills(100, KeyboardInterrupt(), at=10), task)
-    assert [e.label for e in timeline.events] == ["task saw 10"]
+    assert [e.label for e in timeline.all_events] == ["task saw 10"]
     assert timeline.tasks["task"].status == "interrupted"
     assert (timeline.decode.complete, timeline.decode.errors) == (False, ["interrupted (Ctrl-C)"])
     assert len(timeline.times) == 10
@@ -158,7 +159,7 @@ def test_interrupting_the_last_step_keeps_the_others(run: Any) -> None:
     slow, done = Notebook("slow", finish=KeyboardInterrupt()), Notebook("done")
     timeline = run(Stills(5), slow, done)
     assert timeline.tasks["slow"].status == "interrupted"
-    assert [e.label for e in timeline.events] == ["done saw 5"]
+    assert [e.label for e in timeline.all_events] == ["done saw 5"]
 
 
 def test_interrupting_twice_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +176,7 @@ def test_a_source_that_breaks_off_leaves_a_partial_result(run: Any) -> None:
     timeline = run(Stills(100, DecodeError("frame 7 is broken"), at=7), Notebook())
     assert timeline.decode.errors == ["frame 7 is broken"]
     assert not timeline.ok
-    assert [e.label for e in timeline.events] == ["notebook saw 7"]
+    assert [e.label for e in timeline.all_events] == ["notebook saw 7"]
 
 
 def test_a_live_source_does_not_wait_for_full_batches(run: Any) -> None:

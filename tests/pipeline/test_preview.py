@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.pipeline.preview import Preview
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import flash_and_beep
+from kinoscope.views.timeline import Timeline
 
 PIXELS = np.zeros((24, 32, 3), np.uint8)
 

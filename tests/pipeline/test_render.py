@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from kinoscope import open_source
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import TaskReport, TaskResult, Track
 from kinoscope.galleries import EmbeddingModel, GallerySample, edit_gallery
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from kinoscope.tasks.recognize import Recognize
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redact import GREY
 from tests.conftest import Breaking, Call, Counting
 

@@ -5,13 +5,13 @@ import pytest
 
 from kinoscope.core.errors import ModelError, WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.models import load
 from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.actions import MAX_INTERVAL_SECONDS, Actions, ActionWindow, cell_motion, fight_events
 from kinoscope.tasks.base import Skip
+from kinoscope.views.timeline import Timeline
 
 SIZE = WIDTH, HEIGHT = 112, 112
 RATE, WINDOW = 8.0, 16
@@ -215,5 +215,5 @@ def test_squares_that_pass_by_do_not_fight():
     except WeightsMissing as missing:
         pytest.skip(str(missing))
     found = run(shapes(duration=2), [Actions()], threaded=False)
-    assert (found.tasks["actions"].status, found.events) == ("ok", [])
+    assert (found.tasks["actions"].status, found.all_events) == ("ok", [])
     assert found.tasks["actions"].extra["inferences"] == WINDOW

@@ -8,7 +8,6 @@ import pytest
 
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.models import load
 from kinoscope.tasks.anomalies import (
     Anomalies,
@@ -18,6 +17,7 @@ from kinoscope.tasks.anomalies import (
     scores_over_time,
 )
 from kinoscope.tasks.base import Skip
+from kinoscope.views.timeline import Timeline
 
 WIDTH, HEIGHT, SIDE = 192, 108, 24
 BACK = np.random.default_rng(0).integers(90, 110, (HEIGHT, WIDTH, 3)).astype(np.uint8)

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import SourceInfo
-from kinoscope.core.results import TaskReport, Timeline, Track
+from kinoscope.core.results import TaskReport, Track
 from kinoscope.tasks.appearance import Appearance
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 
 class MeanColour:

@@ -5,13 +5,13 @@ import pytest
 
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.core.sampling import nearest_frames
 from kinoscope.models.card import Card
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.classify import BATCH_WINDOWS, Classify, mean_over_windows
+from kinoscope.views.timeline import Timeline
 
 FRAMES, RATE = 4, 4.0
 CARD = Card(
@@ -168,7 +168,7 @@ def test_the_mean_over_time_of_a_worked_case():
 def test_the_engine_runs_it(net):
     found = run(shapes(duration=3, rate=10), [Classify(model="mine")], threaded=False)
     assert found.tasks["classify"].status == "ok"
-    assert [(e.label, e.start, e.end) for e in found.events] == [("calm", 0, 3)]
+    assert [(e.label, e.start, e.end) for e in found.all_events] == [("calm", 0, 3)]
     assert isinstance(found.tasks["classify"].extra["top"], list)
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.models import sample
 from kinoscope.models.inference.faces import TEMPLATE
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.faces import Faces
+from kinoscope.views.timeline import Timeline
 from tests.helpers.people import FACE, PEOPLE, SIZE, ColourEmbedder, ColourFinder, draw
 
 

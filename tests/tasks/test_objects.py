@@ -8,7 +8,7 @@ import pytest
 from kinoscope.core.boxes import iou
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskResult
 from kinoscope.models import sample
 from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.pipeline import engine
@@ -17,6 +17,7 @@ from kinoscope.tasks import objects
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.objects import Objects, crop_box
 from kinoscope.tasks.tracking.association import STRATEGIES
+from kinoscope.views.timeline import Timeline
 
 
 class ColourDetector:
@@ -61,9 +62,9 @@ def analyse(source, **options):
 def test_every_shape_is_one_track_with_a_box_at_every_frame():
     source = shapes(duration=4, count=3, width=640, height=480)
     timeline = analyse(source)
-    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
-    assert [t.id for t in timeline.tracks] == [1, 2, 3]
-    for track, truth in zip(timeline.tracks, source.truth.tracks, strict=True):
+    assert [t.label for t in timeline.all_tracks] == ["red", "green", "blue"]
+    assert [t.id for t in timeline.all_tracks] == [1, 2, 3]
+    for track, truth in zip(timeline.all_tracks, source.truth.tracks, strict=True):
         last = int(np.flatnonzero(truth.boxes[:, 0] == track.end)[0])
         assert track.boxes[:, 0].tolist() == truth.boxes[: last + 1, 0].tolist()
         assert last >= 95
@@ -74,7 +75,7 @@ def test_every_shape_is_one_track_with_a_box_at_every_frame():
 
 def test_times_that_begin_late_are_kept():
     timeline = analyse(shapes(duration=2, count=1, start=7))
-    (track,) = timeline.tracks
+    (track,) = timeline.all_tracks
     assert (track.start, round(track.end, 2)) == (7.0, 8.8)
 
 
@@ -153,7 +154,7 @@ def test_each_track_has_an_image_of_its_object():
 def test_images_are_bounded(monkeypatch):
     monkeypatch.setattr(objects, "MAX_THUMBNAILS", 1)
     timeline = analyse(shapes(duration=2, count=3))
-    assert len(timeline.tracks) == 3
+    assert len(timeline.all_tracks) == 3
     assert len(timeline.images) == 1
 
 
@@ -170,7 +171,7 @@ def test_a_source_without_video_is_skipped():
 
 
 def test_a_video_without_objects_or_frames_has_no_tracks():
-    assert analyse(cuts(duration=1)).tracks == []
+    assert analyse(cuts(duration=1)).all_tracks == []
     task = Objects()
     task.needs(SourceInfo("a.mp4", 320, 240))
     assert task.finish(Timeline()) == TaskResult(report=task.finish(Timeline()).report)
@@ -215,7 +216,7 @@ def test_tracked_objects_are_reported_at_once():
 @pytest.mark.parametrize("tracker", STRATEGIES)
 def test_every_tracker_follows_the_shapes(tracker):
     timeline = analyse(shapes(duration=1, count=3, width=640, height=480), tracker=tracker, rate=None, idle_rate=None)
-    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
+    assert [t.label for t in timeline.all_tracks] == ["red", "green", "blue"]
     assert timeline.tasks["objects"].extra["tracker"] == tracker
 
 
@@ -223,7 +224,7 @@ def test_every_tracker_follows_the_shapes(tracker):
 @pytest.mark.parametrize("options", [{"camera": True}, {"appearance": "colours"}])
 def test_camera_motion_and_appearance_may_help(options):
     timeline = analyse(shapes(duration=2, count=3, width=640, height=480), **options)
-    assert [t.label for t in timeline.tracks] == ["red", "green", "blue"]
+    assert [t.label for t in timeline.all_tracks] == ["red", "green", "blue"]
 
 
 def test_crops_for_appearance_lie_inside_the_frame():
@@ -248,7 +249,7 @@ def test_a_camera_that_jumps_is_taken_out(camera):
 
     source = SyntheticSource("jumps", draw, TaskResult(), (320, 240), 2, 10)
     timeline = analyse(source, rate=None, idle_rate=None, camera=camera, tracker="bytetrack")
-    lasting = [track for track in timeline.tracks if track.end - track.start == pytest.approx(1.9)]
+    lasting = [track for track in timeline.all_tracks if track.end - track.start == pytest.approx(1.9)]
     assert len(lasting) == (2 if camera else 0)
 
 
@@ -259,7 +260,7 @@ def test_a_frame_without_objects_has_no_appearance():
         rate=None,
         idle_rate=None,
     )
-    assert (timeline.tasks["objects"].status, timeline.tracks) == ("ok", [])
+    assert (timeline.tasks["objects"].status, timeline.all_tracks) == ("ok", [])
 
 
 def test_reported_tracks_can_be_discarded(monkeypatch):
@@ -276,4 +277,4 @@ def test_reported_tracks_can_be_discarded(monkeypatch):
     assert len(told) == 25
     assert {one.id for seen in told for one in seen} == {0, 1}
     assert timeline.images == {}
-    assert all(track.start >= 0.8 for track in timeline.tracks)
+    assert all(track.start >= 0.8 for track in timeline.all_tracks)

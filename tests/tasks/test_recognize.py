@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import GalleryError
-from kinoscope.core.results import TaskReport, Timeline, Track
+from kinoscope.core.results import TaskReport, Track
 from kinoscope.galleries import EmbeddingModel, Gallery, GallerySample
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.recognize import Recognize, identity_confidence
+from kinoscope.views.timeline import Timeline
 
 FACES, LOOKS = EmbeddingModel("faces-net", "f0"), EmbeddingModel("looks-net", "10")
 
@@ -43,7 +44,7 @@ def timeline(*rows, things=()):
 
 
 def names(made, task="faces"):
-    return {one.id: one.identity for one in made.tracks_of(task)}
+    return {one.id: one.identity for one in made.tracks(task)}
 
 
 def test_a_known_face_gets_its_name_and_a_stranger_keeps_his_number():
@@ -52,7 +53,7 @@ def test_a_known_face_gets_its_name_and_a_stranger_keeps_his_number():
     )
     result = Recognize(gallery=known(Ada=0, Bob=1)).finish(made)
     assert names(made) == {1: "Ada", 2: "person 2"}
-    first, second = (one.extra for one in made.tracks)
+    first, second = (one.extra for one in made.all_tracks)
     assert first == {
         "distance": 0.3,
         "margin": pytest.approx((2 + 0.09) ** 0.5 - 0.3, abs=1e-4),
@@ -80,7 +81,7 @@ def test_a_name_goes_over_to_the_whole_group_but_never_twice_at_once():
     made = timeline(*rows)
     result = Recognize(gallery=known(Ada=0)).finish(made)
     assert names(made) == {0: "Ada", 1: "Ada", 2: "Ada", 9: "person 1"}
-    assert [one.extra["known_by"] for one in made.tracks_of("faces") if one.identity == "Ada"] == [
+    assert [one.extra["known_by"] for one in made.tracks("faces") if one.identity == "Ada"] == [
         "face", "face", "group"]  # fmt: skip
     assert len(result.events) == 1
 
@@ -107,7 +108,7 @@ def test_the_person_around_a_face_takes_its_name():
     chair = track(3, 0, 2, "objects", "chair", box=(0, 0, 40, 100))
     at_the_feet = track(4, 0, 2, "objects", "person", box=(0, -80, 40, 25))
     made = timeline((track(1, 0.5, 1.5), corner(0, 0.2)), things=[(one, None) for one in (other, chair, at_the_feet)])
-    made.tracks.append(person)
+    made.all_tracks.append(person)
     Recognize(gallery=known(Ada=0)).finish(made)
     assert names(made, "objects") == {1: "Ada", 2: None, 3: None, 4: None}
     assert person.extra == {"known_by": "face", "group": None, "distance": 0.2}
@@ -144,7 +145,7 @@ def test_another_gallery_starts_again():
     Recognize(gallery=known(Ada=0)).finish(made)
     Recognize(gallery=known(Bob=1)).finish(made)
     assert names(made) == {1: "person 1", 2: "Bob"}
-    assert "known_by" not in made.tracks[0].extra
+    assert "known_by" not in made.all_tracks[0].extra
 
 
 def test_a_threshold_of_ones_own():

@@ -6,13 +6,14 @@ import pytest
 
 from kinoscope.core.errors import RulesError
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import TaskReport, TaskResult, Track
 from kinoscope.pipeline import engine
 from kinoscope.rules import RuleFile
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.registry import TASKS
 from kinoscope.tasks.rules import Rules, replay
+from kinoscope.views.timeline import Timeline
 
 
 class Truth:
@@ -56,7 +57,7 @@ def test_the_events_of_a_video_are_at_the_frames_where_they_happen():
     (track,) = source.truth.tracks
     feet = track.boxes[:, [1, 3]].mean(axis=1)
     timeline = events_of(source, LINE, {"kind": "zone", "zone": "left", "when": "leave"})
-    crossing, leaving = timeline.events_of("rules")
+    crossing, leaving = timeline.events("rules")
     assert crossing.start == track.boxes[np.flatnonzero(feet > 160)[0], 0] == 8.12
     over = track.boxes[np.flatnonzero(feet >= 160 + 6)[0], 0]
     assert leaving.start == over
@@ -68,7 +69,7 @@ def test_the_events_of_a_video_are_at_the_frames_where_they_happen():
 def test_the_clock_of_a_recording_counts_from_its_first_frame():
     night = {"kind": "crowd", "count": 1, "hours": ["22:00-23:00"]}
     source = shapes(duration=4, count=1, start=7)
-    (event,) = events_of(source, night, clock="2026-11-26 21:59:58").events_of("rules")
+    (event,) = events_of(source, night, clock="2026-11-26 21:59:58").events("rules")
     assert (event.start, event.end) == (9.0, 10.96)
 
 
@@ -79,7 +80,7 @@ def test_a_saved_timeline_yields_the_same_events():
     saved.times = timeline.times
     task = Rules(rules=rules(LINE))
     task.needs(source.info)
-    assert [e.to_dict() for e in task.finish(saved).events] == [e.to_dict() for e in timeline.events_of("rules")] != []
+    assert [e.to_dict() for e in task.finish(saved).events] == [e.to_dict() for e in timeline.events("rules")] != []
 
 
 def test_replay_goes_by_the_nearest_frame():
@@ -97,7 +98,7 @@ def test_what_is_doubtful_does_not_count():
     for track in source.truth.tracks[1:]:
         track.extra["doubtful"] = True
     timeline = events_of(source, {"kind": "crowd", "count": 1}, {"kind": "crowd", "count": 2})
-    assert [event.label for event in timeline.events_of("rules")] == ["rule 1"]
+    assert [event.label for event in timeline.events("rules")] == ["rule 1"]
 
 
 def test_where_rules_cannot_apply():

@@ -7,12 +7,13 @@ import pytest
 
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskResult
 from kinoscope.models import load
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.scenes import Scenes, SceneThumbnails
+from kinoscope.views.timeline import Timeline
 
 LABELS = ("dark", "medium", "bright", "glaring")
 

@@ -7,7 +7,6 @@ import pytest
 
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.models import load
 from kinoscope.pipeline.engine import run
 from kinoscope.source.synthetic.video import cuts
@@ -22,6 +21,7 @@ from kinoscope.tasks.shots import (
     may_contain_transition,
     shot_events,
 )
+from kinoscope.views.timeline import Timeline
 
 RATE = 25
 
@@ -192,7 +192,7 @@ def test_cuts_and_dissolves_are_found_by_the_real_network():
     except WeightsMissing as missing:
         pytest.skip(str(missing))
     source = cuts(times=(0.6, Fraction("1.4")), dissolves=[(2, Fraction("2.4")), (3, Fraction("3.8"))], duration=5)
-    found = run(source, [Shots()], threaded=False).events
+    found = run(source, [Shots()], threaded=False).all_events
     starts = [e.start for e in found]
     assert [e.extra.get("transition") for e in found] == [None, "cut", "cut", "gradual", "gradual"]
     assert starts[:3] == [0, 0.6, 1.4]

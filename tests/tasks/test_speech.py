@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.media import Audio, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.tasks.av.speech_segments import SAMPLE_RATE, SpeechSegmenter
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.speech import MAX_SENTENCE_SECONDS, MAX_TOKENS_PER_SECOND, WINDOW_SAMPLES, Speech, sentences
 from kinoscope.views.formats.subtitles import cues
+from kinoscope.views.timeline import Timeline
 
 
 def word(start, end, text, probability=0.9):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskResult, Track
 from kinoscope.core.signal.sync_offset import OffsetCalibration, SyncOffset
 from kinoscope.models.card import Card
 from kinoscope.models.inference.face_mesh import LIPS, RIGID_POINTS
@@ -17,6 +17,7 @@ from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel, SyncModel
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _offset_event
+from kinoscope.views.timeline import Timeline
 
 pytestmark = pytest.mark.slow
 

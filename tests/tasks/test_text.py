@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.models.inference.ocr import TextLines
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.text import Text, is_same_text
+from kinoscope.views.timeline import Timeline
 
 SIZE = (320, 192)
 

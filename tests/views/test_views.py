@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kinoscope.core import optional
 from kinoscope.core.errors import MissingExtra, OutputError
-from kinoscope.core.results import Timeline
-from kinoscope.views import VIEWS
+from kinoscope.views.registry import VIEWS
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 OPTIONAL = {"parquet": "pyarrow", "otio": "opentimelineio"}
@@ -101,7 +101,7 @@ def test_need_returns_the_module():
 
 def test_importing_the_views_is_light():
     heavy = ("pyarrow", "opentimelineio", "cv2", "av", "torch", "rich", "safetensors", "jsonschema")
-    code = f"import sys, kinoscope.views as v; print([m for m in {heavy} if m in sys.modules], len(v.VIEWS))"
+    code = f"import sys, kinoscope.views.registry as v; print([m for m in {heavy} if m in sys.modules], len(v.VIEWS))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == f"[] {len(VIEWS)}\n"
 

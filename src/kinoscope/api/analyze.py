@@ -21,11 +21,11 @@ from kinoscope.api.arguments import (
 from kinoscope.api.library import ensure_library, store_analysis
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
-from kinoscope.core.results import Timeline
 from kinoscope.core.validation import require_known, require_positive
 from kinoscope.galleries import read_gallery
 from kinoscope.pipeline import analysis, inputs, render
 from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redaction_plan import Method
 
 if TYPE_CHECKING:

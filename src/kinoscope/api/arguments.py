@@ -239,7 +239,7 @@ def choose_views(export: str | Sequence[str] | None, option: str = "export") -> 
     Raises:
         OptionError: there is no such format.
     """
-    from kinoscope.views import VIEWS
+    from kinoscope.views.registry import VIEWS
 
     names = split_names(export, option)
     for name in names:

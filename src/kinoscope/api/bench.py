@@ -9,8 +9,8 @@ from typing import Any
 
 from kinoscope.api.arguments import choose_device, choose_tasks
 from kinoscope.core.addresses import Address
-from kinoscope.core.results import Timeline
 from kinoscope.pipeline import analysis
+from kinoscope.views.timeline import Timeline
 
 
 def bench(

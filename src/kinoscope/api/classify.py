@@ -12,10 +12,11 @@ from kinoscope.api.arguments import choose_limits, choose_time_range
 from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import inputs
 from kinoscope.views.console.progress import bar
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
@@ -115,7 +116,7 @@ def _classify(
         return
     result.top = [(name, probability) for name, probability in result.timeline.tasks["classify"].extra["top"]]
     if len(result.timeline.features["classify.times"]) > 1:
-        result.segments = result.timeline.events_of("classify")
+        result.segments = result.timeline.events("classify")
 
 
 def classify_source(

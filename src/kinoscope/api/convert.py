@@ -25,8 +25,8 @@ def convert(
     Returns:
         The files written.
     """
-    from kinoscope.views import VIEWS
     from kinoscope.views.formats.json import load
+    from kinoscope.views.registry import VIEWS
 
     names = choose_views(to, "to")
     if not names:

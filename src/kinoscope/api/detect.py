@@ -23,10 +23,11 @@ from kinoscope.api.deprecations import accept_old_names
 from kinoscope.api.outputs import SourceStatus, analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, wrap_error
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
 from kinoscope.core.trajectories import estimate_counts, is_scenery, trajectory_stats
 from kinoscope.core.validation import require_known, require_positive
 from kinoscope.pipeline import analysis, inputs
+from kinoscope.views.timeline import Timeline
 
 Appearance = Literal["none", "colours", "cnn"]
 
@@ -56,7 +57,7 @@ class DetectResult(SourceStatus):
     @property
     def tracks(self) -> list[Track]:
         """The tracks, in order of their start."""
-        return self.timeline.tracks_of("objects") if self.timeline else []
+        return self.timeline.tracks("objects") if self.timeline else []
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain types: ``tracks`` with trajectories, ``counts`` by label; of an image, boxes."""

@@ -86,5 +86,5 @@ def _detect_segments(video: Annotated, model: str, device: str, quiet: bool) -> 
     with bar(video.name, quiet) as progress:
         timeline = classify_source(demand_path(video), model, device, progress=progress)
     zero = origin(timeline)
-    events = timeline.events_of("classify")
+    events = timeline.events("classify")
     return [Segment(video.name, event.label, event.start - zero, event.end - zero, event.score) for event in events]

@@ -10,9 +10,9 @@ from pathlib import Path
 from kinoscope import __version__
 from kinoscope.core import files
 from kinoscope.core.errors import KinoscopeError, OutputError, OutputExists
-from kinoscope.core.results import Timeline
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
+from kinoscope.views.timeline import Timeline
 
 SaveTimeline = Callable[[Timeline], None]
 ClaimFolder = Callable[[], AbstractContextManager[SaveTimeline]]

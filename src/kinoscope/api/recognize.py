@@ -13,11 +13,12 @@ from kinoscope.api.arguments import choose_device, choose_limits, choose_time_ra
 from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
-from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
+from kinoscope.core.results import PARTIAL_STATUSES, Event, Track
 from kinoscope.core.validation import require_positive
 from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.views.console.progress import bar
+from kinoscope.views.timeline import Timeline
 
 
 @dataclass
@@ -46,7 +47,7 @@ class RecognizeResult(SourceStatus):
     def _seen_row(self, event: Event) -> dict[str, Any]:
         assert self.timeline is not None
         ids = [tuple(pair) for pair in event.extra["tracks"]]
-        tracks = [track for track in self.timeline.tracks if (track.task, track.id) in ids]
+        tracks = [track for track in self.timeline.all_tracks if (track.task, track.id) in ids]
         best = min(tracks, key=lambda track: float(track.extra["distance"]))
         return {
             "name": event.label,
@@ -136,7 +137,7 @@ def _recognize(
     except Exception as error:
         result.error = wrap_error(error, result.source)
         return
-    result.timeline, result.seen = timeline, timeline.events_of("recognize")
+    result.timeline, result.seen = timeline, timeline.events("recognize")
     result.strangers = unknown_faces(timeline)
 
 
@@ -180,7 +181,7 @@ def gallery_tasks(gallery: Gallery) -> list[str]:
 def unknown_faces(timeline: Timeline) -> dict[str, list[Track]]:
     """Return generated name -> face tracks of each person who is not in the gallery."""
     tracks: dict[str, list[Track]] = defaultdict(list)
-    for track in timeline.tracks_of("faces"):
+    for track in timeline.tracks("faces"):
         if "known_by" not in track.extra:
             tracks[track.identity or f"face #{track.id}"].append(track)
     return dict(tracks)

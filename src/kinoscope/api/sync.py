@@ -14,9 +14,10 @@ from kinoscope.api.outputs import SourceStatus, analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, wrap_error
 from kinoscope.core.files import claim_output, command_id
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import analysis, inputs
+from kinoscope.views.timeline import Timeline
 
 MIN_REPAIR_CONFIDENCE = 0.9
 """Confidence from which a video is repaired without ``force``."""
@@ -45,7 +46,7 @@ class SyncResult(SourceStatus):
     @property
     def offsets(self) -> list[Event]:
         """The measured offsets: one for the whole video, or one for each segment between changes."""
-        events = self.timeline.events_of("sync") if self.timeline else []
+        events = self.timeline.events("sync") if self.timeline else []
         return [event for event in events if "offset" in event.extra]
 
     @property
@@ -54,14 +55,14 @@ class SyncResult(SourceStatus):
         if self.timeline is None or self.offsets:
             return None
         report = self.timeline.tasks["sync"]
-        events = self.timeline.events_of("sync")
+        events = self.timeline.events("sync")
         reasons = (event.text for event in events if event.label == "not measurable")
         return report.reason or next(reasons, None)
 
     @property
     def speaking(self) -> list[Event]:
         """The active speakers: an event for each interval of speech."""
-        events = self.timeline.events_of("sync") if self.timeline else []
+        events = self.timeline.events("sync") if self.timeline else []
         return [event for event in events if event.label == "speaking"]
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from kinoscope.core.validation import require_known
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.core.results import Timeline
     from kinoscope.models.inference.segment_refiner import SegmentRefiner
     from kinoscope.training.data.activitynet import Annotated
     from kinoscope.training.segments.train import ScoreCurve
+    from kinoscope.views.timeline import Timeline
 
 OPTIONS = {
     "model": ("", "folder that train classify wrote, to which the refinement is added"),
@@ -97,7 +97,7 @@ class ScoredVideo:
 
     def thresholded(self) -> list[Segment]:
         """Return the segments that thresholds detect."""
-        events = self.timeline.events_of("classify")
+        events = self.timeline.events("classify")
         return [Segment(self.video.name, video.label, video.start, video.end, video.score) for video in events]
 
     def refined(self, refiner: SegmentRefiner) -> list[Segment]:

@@ -22,20 +22,13 @@ from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
 from kinoscope.core.files import prepare_folder
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.metrics.latency import LatencyHistogram
-from kinoscope.core.results import (
-    DecodeReport,
-    Event,
-    Observation,
-    ObservationCallback,
-    TaskResult,
-    Timeline,
-    describe_source,
-)
+from kinoscope.core.results import DecodeReport, Event, Observation, ObservationCallback, TaskResult, describe_source
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline.alerts.dispatch import open_webhook, read_rules
 from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.views.formats.jsonl import LineWriter
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.recorder import Recorder

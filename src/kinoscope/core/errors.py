@@ -19,6 +19,7 @@
     ├── RulesError                 a rule file is invalid, or does not fit the frame
     ├── LibraryError               a library of analyzed videos cannot be used, or lacks what is requested
     ├── MissingExtra               an optional package is not installed
+    ├── PluginError                a plugin of another package cannot be loaded
     └── UnexpectedError            any other error: a bug of kinoscope
 
 A message is one line: it names the thing, the valid values and the next step. Secrets of addresses are masked.
@@ -114,6 +115,10 @@ class LibraryError(KinoscopeError):
 
 class MissingExtra(KinoscopeError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+class PluginError(KinoscopeError):
+    """A plugin of another package cannot be loaded; the message names the package."""
 
 
 class SyncError(KinoscopeError):

@@ -1,13 +1,12 @@
-"""The one result type: what was detected in a source, when, and by which model.
+"""The rows of a Timeline: events (a time span with a label), tracks (a box that moves through time), and reports.
 
-``Timeline`` holds events (a time span with a label) and tracks (a box that moves through time).
-Its JSON form, :meth:`Timeline.to_dict`, is schema 1 of ``timeline.json``. Keys that a reader does not
-know are kept in ``extra`` and written back.
+``views.timeline.Timeline`` holds them. Keys of their JSON form that a reader does not know are kept in ``extra`` and
+written back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,8 +17,6 @@ from kinoscope.core.addresses import Address
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import TimelineError
 from kinoscope.core.media import SourceInfo
-
-SCHEMA = 1
 
 INTERRUPTED = "interrupted (Ctrl-C)"
 """Message among the errors of a decode report that Ctrl-C stopped."""
@@ -275,109 +272,9 @@ class TaskResult:
     report: TaskReport = field(default_factory=TaskReport)
 
     def __repr__(self) -> str:
-        return f"TaskResult({_counts(self)}, status={self.report.status!r})"
-
-
-@dataclass(slots=True)
-class Timeline:
-    """All results of one source.
-
-    ``times`` (every decoded frame's time in seconds, float64), ``features`` and ``images`` are not part of the
-    JSON form: they are large, and are stored beside it.
-    """
-
-    source: dict[str, Any] = field(default_factory=dict)
-    decode: DecodeReport = field(default_factory=DecodeReport)
-    tasks: dict[str, TaskReport] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    tracks: list[Track] = field(default_factory=list)
-    times: Float64Array = field(default_factory=lambda: np.zeros(0))
-    features: dict[str, NDArray[Any]] = field(default_factory=dict)
-    images: dict[str, bytes] = field(default_factory=dict)
-    version: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        path, tasks = (
-            self.source.get("path"),
-            ", ".join(f"{name}: {report.status}" for name, report in self.tasks.items()),
-        )
-        return f"Timeline({path!r}, frames={self.decode.frames}, {_counts(self)}, tasks={{{tasks}}})"
-
-    def add(self, task: str, result: TaskResult) -> None:
-        """Add the result of ``task``, replacing that of an earlier run."""
-        self.drop(task)
-        self.tasks[task] = result.report
-        self.events = sorted(self.events + result.events, key=lambda e: (e.start, e.end))
-        self.tracks = sorted(self.tracks + result.tracks, key=lambda t: (t.task, t.start, t.id))
-        self.features |= result.features
-        self.images |= result.images
-
-    def drop(self, task: str) -> None:
-        """Remove the result of ``task``."""
-        self.tasks.pop(task, None)
-        self.events = [e for e in self.events if e.task != task]
-        self.tracks = [t for t in self.tracks if t.task != task]
-        self.features = {k: v for k, v in self.features.items() if not k.startswith(f"{task}.")}
-        self.images = {k: v for k, v in self.images.items() if not k.startswith(f"{task}-")}
-
-    def result_of(self, task: str) -> TaskResult:
-        """Return the result of ``task``, as ``add`` takes it."""
-        return TaskResult(
-            events=self.events_of(task),
-            tracks=self.tracks_of(task),
-            features={name: array for name, array in self.features.items() if name.startswith(f"{task}.")},
-            images={name: data for name, data in self.images.items() if name.startswith(f"{task}-")},
-            report=self.tasks[task],
-        )
-
-    def events_of(self, task: str) -> list[Event]:
-        """Return the events of one task in time order."""
-        return [e for e in self.events if e.task == task]
-
-    def tracks_of(self, task: str) -> list[Track]:
-        """Return the tracks of one task, by start."""
-        return [t for t in self.tracks if t.task == task]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every task succeeded on the whole source, and no frame of it was lost or damaged."""
-        whole = self.decode.complete and not (self.decode.failures or self.decode.corrupt)
-        return whole and all(t.status in ("ok", "skipped") for t in self.tasks.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, schema 1."""
-        return {
-            "schema": SCHEMA,
-            "kinoscope": self.version,
-            "source": self.source,
-            "decode": self.decode.to_dict(),
-            "tasks": {name: report.to_dict() for name, report in self.tasks.items()},
-            "events": [e.to_dict() for e in self.events],
-            "tracks": [t.to_dict() for t in self.tracks],
-        } | self.extra
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Timeline:
-        """Parse the JSON form.
-
-        Raises:
-            TimelineError: it is not a timeline, or its schema is newer than this version reads.
-        """
-        _check_schema(plain)
-        known = {"schema", "kinoscope", "source", "decode", "tasks", "events", "tracks"}
-        try:
-            return cls(
-                source=dict(plain["source"]),
-                decode=DecodeReport.from_dict(plain["decode"]),
-                tasks={name: TaskReport.from_dict(report) for name, report in plain["tasks"].items()},
-                events=_each(Event, plain["events"]),
-                tracks=_each(Track, plain["tracks"]),
-                version=str(plain.get("kinoscope", "")),
-                extra={key: value for key, value in plain.items() if key not in known},
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TimelineError(f"timeline is malformed ({type(error).__name__}: {error}); run analyze again") from None
+        names = ("events", "tracks", "features", "images")
+        counts = ", ".join(f"{name}={len(getattr(self, name))}" for name in names)
+        return f"TaskResult({counts}, status={self.report.status!r})"
 
 
 def describe_source(info: SourceInfo) -> dict[str, Any]:
@@ -403,29 +300,11 @@ def _extend(intervals: list[list[float]], start: float, end: float) -> bool:
     return True
 
 
-def _check_schema(plain: Mapping[str, Any]) -> None:
-    if not isinstance(plain, Mapping) or not isinstance(plain.get("schema"), int):
-        raise TimelineError("not a timeline: it has no schema number; give a timeline.json that analyze wrote")
-    if plain["schema"] > SCHEMA:
-        raise TimelineError(
-            f"timeline schema {plain['schema']} is newer than {SCHEMA}, which this version reads; update kinoscope"
-        )
-
-
-def _each(cls: type[Any], rows: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [cls.from_dict(row) for row in rows]
-
-
 def _split(cls: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
     """Split a mapping into the named fields of a result class and its ``extra``."""
     names = {f.name for f in fields(cls)} - {"extra"}
     extra = {key: value for key, value in plain.items() if key not in names}
     return {key: value for key, value in plain.items() if key in names} | {"extra": extra}
-
-
-def _counts(result: TaskResult | Timeline) -> str:
-    names = ("events", "tracks", "features", "images")
-    return ", ".join(f"{name}={len(getattr(result, name))}" for name in names)
 
 
 def _time(seconds: float) -> float:

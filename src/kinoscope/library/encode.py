@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.results import PARTIAL_STATUSES, Event, Timeline, Track
+from kinoscope.core.results import PARTIAL_STATUSES, Event, Track
+
+if TYPE_CHECKING:
+    from kinoscope.views.timeline import Timeline
 
 Rows = dict[str, list[dict[str, Any]]]
 """Rows by the table that they belong to."""
@@ -36,7 +39,7 @@ def encode_task(timeline: Timeline, task: str, run: int) -> Rows:
         task: one of :func:`stored_tasks`.
         run: the id that the rows refer to.
     """
-    events, tracks = timeline.events_of(task), [track for track in timeline.tracks_of(task) if len(track.boxes)]
+    events, tracks = timeline.events(task), [track for track in timeline.tracks(task) if len(track.boxes)]
     rows: Rows = {
         "names": _name_rows(run, events, tracks),
         "events": [_event_row(run, number, event) for number, event in enumerate(events)],
@@ -118,13 +121,13 @@ def _scene_spans(timeline: Timeline) -> list[tuple[int, float, float]]:
 
 def _track_spans(timeline: Timeline, task: str) -> list[tuple[int, float, float]]:
     """Return the id, start and end in seconds of the track of each embedding."""
-    tracks = {track.id: track for track in timeline.tracks_of("objects" if task == "appearance" else task)}
+    tracks = {track.id: track for track in timeline.tracks("objects" if task == "appearance" else task)}
     return [(n, tracks[n].start, tracks[n].end) for n in timeline.features.get(f"{task}.tracks", np.zeros(0)).tolist()]
 
 
 def _image_rows(run: int, task: str, timeline: Timeline) -> list[dict[str, Any]]:
     """Return the images of a task's events and tracks, with their times."""
-    events, tracks = timeline.events_of(task), {track.id: track for track in timeline.tracks_of(task)}
+    events, tracks = timeline.events(task), {track.id: track for track in timeline.tracks(task)}
     rows = []
     for name, jpeg in timeline.images.items():
         owner, _, number = name.rpartition("-")

@@ -18,17 +18,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from kinoscope.core.arrays import Int64Array
 from kinoscope.core.errors import LibraryError
-from kinoscope.core.results import Timeline
 from kinoscope.core.untrusted import is_sha256, parse_json
 from kinoscope.core.validation import suggest
 from kinoscope.library.encode import Rows, encode_task, rows_digest, stored_tasks
 from kinoscope.library.tables import RESULT_TABLES, SCHEMA, VECTOR_SPACES, LibraryTables, column, lance_errors, schemas
+
+if TYPE_CHECKING:
+    from kinoscope.views.timeline import Timeline
 
 CHUNK_ROWS = 2000
 """Rows that are converted and written at once."""

@@ -26,10 +26,11 @@ from kinoscope.core.errors import (
 )
 from kinoscope.core.files import write_error
 from kinoscope.core.interrupts import Interrupts
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
+from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
 from kinoscope.views.console.progress import bar
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
@@ -177,7 +178,7 @@ def _format_value(value: object) -> str:
 
 def _names(options: AnalysisOptions) -> list[str]:
     """Return the names of the files that will be written, as far as they are known."""
-    from kinoscope.views import VIEWS
+    from kinoscope.views.registry import VIEWS
 
     names = ["timeline.json", "features.safetensors", *options.extra_files]
     names += ["report.html"] if options.report else []
@@ -393,8 +394,8 @@ def _audio_file(analysis: Analysis, source: Source) -> str | None:
 
 
 def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
-    from kinoscope.views import VIEWS
     from kinoscope.views.formats.json import save
+    from kinoscope.views.registry import VIEWS
 
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
@@ -423,7 +424,7 @@ def _cut_clips(analysis: Analysis, timeline: Timeline, options: AnalysisOptions)
         raise OptionError(
             f"{analysis.source} is live and cannot be read twice; kinoscope watch records clips of streams"
         )
-    events = timeline.events_of("rules")
+    events = timeline.events("rules")
     analysis.written += cut_clips(analysis.source, events, analysis.folder / "clips", options.source_options)
     save(timeline, analysis.folder)
 

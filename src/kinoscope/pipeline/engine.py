@@ -24,9 +24,10 @@ from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import KinoscopeError, MissingExtra, wrap_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, describe_source
+from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.core.time import FrameSampler
 from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.base import LazyFrame, Source

@@ -17,8 +17,8 @@ from kinoscope.galleries import SAMPLE_KINDS, EmbeddingModel, GallerySample
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from kinoscope.core.results import Timeline
     from kinoscope.tasks.base import Task
+    from kinoscope.views.timeline import Timeline
 
 MAX_FRAME_SIDE = 960
 """Longer side of the processed frames, in pixels."""
@@ -217,7 +217,7 @@ class _AppearanceExtractor:
         timeline = _analyze(path, [Objects(device=self._device)], quiet)
         tracks = {
             track.id: track
-            for track in timeline.tracks_of("objects")
+            for track in timeline.tracks("objects")
             if f"objects-{track.id}" in timeline.images and (track.label == "person") == (self.kind == "person")
         }
         index = _dominant({number: t.end - t.start for number, t in tracks.items()}, path, self.kind, largest)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.core.results import TaskReport, TaskResult
 from kinoscope.tasks.base import Needs
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.encode.writer import Writer

@@ -19,8 +19,8 @@ from kinoscope.views.video.redaction_plan import KINDS, Method
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Frame
-    from kinoscope.core.results import Timeline
     from kinoscope.source.base import Source
+    from kinoscope.views.timeline import Timeline
     from kinoscope.views.video.redact import Redactor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.errors import MissingExtra, WeightsMissing
-from kinoscope.core.results import Timeline
+from kinoscope.views.timeline import Timeline
 
 log = logging.getLogger("kinoscope")
 
@@ -17,7 +17,7 @@ def embed_speech(timeline: Timeline, device: str = "auto") -> dict[str, Float32A
     """Return the vectors (N, 384) of all sentences, by task; nothing if the model is unavailable."""
     from kinoscope.models.inference.sentence_embedder import SentenceEmbedder
 
-    sentences = [event.text for event in timeline.events_of("speech") if event.text]
+    sentences = [event.text for event in timeline.events("speech") if event.text]
     if not sentences:
         return {}
     try:

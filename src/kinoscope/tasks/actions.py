@@ -18,12 +18,13 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models import choose
 from kinoscope.models.inference.classifier import find_classifier, get_sampling, probabilities
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
+from kinoscope.views.timeline import Timeline
 
 GRID_CELLS = 14
 """Cells along the shorter side of the frame, in each of which motion is measured."""

@@ -18,11 +18,12 @@ import numpy as np
 from kinoscope.core.arrays import Float16Array, Float32Array, Float64Array, UInt8Array
 from kinoscope.core.boxes import iou
 from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.imaging.background import BackgroundModel
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.peaks import find_peaks
+from kinoscope.views.timeline import Timeline
 
 FRAME_RATE, SAMPLE_INTERVAL_FRAMES = 10.0, 2
 """Frames per second, and the interval in frames at which they are analyzed; the frame before gives the optical flow."""

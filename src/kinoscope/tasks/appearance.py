@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.core.results import TaskReport, TaskResult
 from kinoscope.models.inference import reid as models
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 
 class Appearance:
@@ -56,7 +57,7 @@ class Appearance:
         """
         if "objects" not in timeline.tasks:
             raise Skip("the task objects did not run; run it too")
-        names = [(track.id, f"objects-{track.id}") for track in timeline.tracks_of("objects")]
+        names = [(track.id, f"objects-{track.id}") for track in timeline.tracks("objects")]
         thumbnails = [(number, timeline.images[name]) for number, name in names if name in timeline.images]
         embeddings = self._embedder([models.decode_jpeg(image) for _, image in thumbnails])
         ids = np.array([number for number, _ in thumbnails], np.int64)

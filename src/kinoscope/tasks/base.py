@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kinoscope.core.media import Audio, FrameBatch, Size, SourceInfo
-from kinoscope.core.results import TaskResult, Timeline
+from kinoscope.core.results import TaskResult
+from kinoscope.views.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

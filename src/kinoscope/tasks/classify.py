@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.errors import ModelError
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import cards_for_task, choose
 from kinoscope.models.card import Card
@@ -26,6 +26,7 @@ from kinoscope.models.inference.segment_refiner import read_refiner
 from kinoscope.models.runtime.runner import make_runner
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
+from kinoscope.views.timeline import Timeline
 
 EVENT_START_PROBABILITY, EVENT_END_PROBABILITY = 0.5, 0.4
 """Probabilities at which an event begins and ends."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import TaskReport, TaskResult, Track
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
@@ -25,6 +25,7 @@ from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.people.clustering import cluster_tracks
 from kinoscope.tasks.people.face_samples import FaceSample, FaceSamples, identity_changes, max_distance, mean_embedding
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
+from kinoscope.views.timeline import Timeline
 
 FRAME_RATE, FULL_SEARCH_RATE = 5.0, 2.5
 """Frames processed per second, and those searched as a whole; higher rates hardly change the tracks, see

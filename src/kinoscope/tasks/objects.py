@@ -16,7 +16,7 @@ import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
-from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Track
 from kinoscope.imaging.camera_motion import CameraMotion, compose_affine, identity_affine
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
@@ -27,6 +27,7 @@ from kinoscope.tasks.tracking.association import get_strategy
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.duplicates import find_duplicates
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
+from kinoscope.views.timeline import Timeline
 
 FRAME_RATE, IDLE_RATE = 10.0, 5.0
 """Frames requested per second, and those processed while little changes; higher rates hardly change the tracks, see

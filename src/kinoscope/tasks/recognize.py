@@ -18,9 +18,10 @@ from kinoscope.core.arrays import Float64Array
 from kinoscope.core.boxes import areas
 from kinoscope.core.identity_matching import IdentityMatch, match_identities, spans_overlap
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.galleries import MATCH_THRESHOLDS, SAMPLE_KINDS, EmbeddingModel, Gallery, read_gallery
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 MAX_EVENT_GAP_SECONDS = 2.0
 """Seconds between two appearances of one person up to which they are one event."""
@@ -92,8 +93,8 @@ class Recognize:
         for kind in kinds:
             self._recognize(timeline, kind)
             if kind == "face":
-                _propagate_in_groups(timeline.tracks_of("faces"))
-                _propagate_to_persons(timeline.tracks_of("faces"), timeline.tracks_of("objects"))
+                _propagate_in_groups(timeline.tracks("faces"))
+                _propagate_to_persons(timeline.tracks("faces"), timeline.tracks("objects"))
         models = ", ".join(dict.fromkeys(self.gallery.models[kind].name for kind in kinds))
         return TaskResult(events=self._events(timeline), report=TaskReport(model=models, extra=self._extra(timeline)))
 
@@ -104,7 +105,7 @@ class Recognize:
         return f"the gallery has nothing to compare with the tasks that ran; run {' or '.join(needed_tasks)} too"
 
     def _extra(self, timeline: Timeline) -> dict[str, object]:
-        tracks = [track for track in timeline.tracks if "known_by" in track.extra]
+        tracks = [track for track in timeline.all_tracks if "known_by" in track.extra]
         return {"known": sorted({str(track.identity) for track in tracks}), "named_tracks": len(tracks)}
 
     def _recognize(self, timeline: Timeline, kind: str) -> None:
@@ -118,14 +119,14 @@ class Recognize:
         names, spans = self.gallery.names(kind), [(track.start, track.end) for track in tracks]
         distances = self.gallery.distances(kind, timeline.features[f"{task}.embeddings"][rows])
         for row, track in zip(distances, tracks, strict=True):
-            row[[_is_elsewhere(track, name, timeline.tracks_of(track.task)) for name in names]] = np.inf
+            row[[_is_elsewhere(track, name, timeline.tracks(track.task)) for name in names]] = np.inf
         for track, matched in zip(tracks, match_identities(distances, spans, self.thresholds[kind]), strict=True):
             _annotate(track, matched, names, kind)
 
     def _events(self, timeline: Timeline) -> list[Event]:
         """Return the appearances of each name; short gaps are bridged."""
         by_name: dict[str, list[Track]] = defaultdict(list)
-        for track in timeline.tracks:
+        for track in timeline.all_tracks:
             if "known_by" in track.extra and len(track.boxes):
                 by_name[str(track.identity)].append(track)
         return [
@@ -159,7 +160,7 @@ def _kind(track: Track) -> str:
 def _comparable(timeline: Timeline, kind: str) -> tuple[list[Track], list[int]]:
     """Return the unnamed tracks of a kind that have an embedding, and the rows of their embeddings."""
     task = "faces" if kind == "face" else "objects"
-    tracks = {track.id: track for track in timeline.tracks_of(task) if _may_be(track, kind)}
+    tracks = {track.id: track for track in timeline.tracks(task) if _may_be(track, kind)}
     ids = timeline.features[f"{EMBEDDING_TASKS[kind]}.tracks"].tolist()
     rows = [row for row, number in enumerate(ids) if number in tracks]
     return [tracks[ids[row]] for row in rows], rows
@@ -191,7 +192,7 @@ def _name(track: Track, name: str, source: str) -> None:
 
 def _undo_recognition(timeline: Timeline) -> None:
     """Remove the results of an earlier recognition, so that another gallery starts from the same state."""
-    for track in timeline.tracks:
+    for track in timeline.all_tracks:
         if "known_by" in track.extra:
             track.identity = track.extra["group"]
         for key in ("known_by", "group", "distance", "margin", "nearest"):

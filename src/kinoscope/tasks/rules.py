@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Track
 from kinoscope.rules import RuleFile, read_rules
 from kinoscope.rules.engine import RuleEngine, recording_clock, to_pixels
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 TRACKING_TASKS = ("objects", "faces")
 """The tasks whose tracks the rules use."""
@@ -65,7 +66,7 @@ class Rules:
         """
         if not any(name in timeline.tasks for name in TRACKING_TASKS):
             raise Skip(f"neither {' nor '.join(TRACKING_TASKS)} ran; rules use their tracks")
-        tracked = [track for name in TRACKING_TASKS for track in timeline.tracks_of(name)]
+        tracked = [track for name in TRACKING_TASKS for track in timeline.tracks(name)]
         tracks = [track for track in tracked if not track.extra.get("doubtful")]
         events: list[Event] = []
         for time, observations in replay(tracks, timeline.times):

@@ -13,9 +13,10 @@ import numpy as np
 
 from kinoscope.core.arrays import Float16Array, Float32Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.imaging.change_gate import ChangeGate
@@ -111,7 +112,7 @@ class Scenes:
         last = max([self._times[-1], *timeline.times[-1:].tolist()])
         # Shots exclude their end; one of a single frame must still contain it.
         full_range = (self._times[0], math.nextafter(last, math.inf))
-        shots = [(e.start, e.end) for e in timeline.events_of("shots")] or [full_range]
+        shots = [(e.start, e.end) for e in timeline.events("shots")] or [full_range]
         for number, (start, end) in enumerate(shots):
             self._describe(number, start, end, result)
         return result

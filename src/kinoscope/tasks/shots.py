@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.core.time import last_frame_end
 from kinoscope.models import load
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
+from kinoscope.views.timeline import Timeline
 
 FRAME_SIZE = 48, 27
 """Width and height in pixels of the network's input."""

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline
+from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
 from kinoscope.tasks.av.speech_segments import SAMPLE_RATE, SpeechSegmenter
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel

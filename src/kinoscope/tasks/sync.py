@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.core.signal.mel import SAMPLE_RATE
 from kinoscope.core.signal.onsets import OnsetOffset
 from kinoscope.core.signal.sync_offset import (
@@ -38,6 +38,7 @@ from kinoscope.tasks.av.mouth_buffer import CHUNK_FRAMES, MAX_GAP_SECONDS, Audio
 from kinoscope.tasks.av.onset_fallback import OnsetFallback
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.tracker import hard_cuts
+from kinoscope.views.timeline import Timeline
 
 MAX_FRAME_SIDE, MAX_FRAME_RATE = 960, 30.0
 """Longer side of the processed frames in pixels, and maximum frames per second."""
@@ -406,7 +407,7 @@ def _identity(timeline: Timeline, boxes: list[list[float]]) -> str | None:
     """Return the identity of the face of the task ``faces`` at the same position."""
     middle = boxes[len(boxes) // 2]
     centre = (middle[1] + middle[3]) / 2, (middle[2] + middle[4]) / 2
-    for track in timeline.tracks_of("faces"):
+    for track in timeline.tracks("faces"):
         box = track.box_at(middle[0])
         if box is not None and box[0] <= centre[0] <= box[2] and box[1] <= centre[1] <= box[3]:
             return track.identity

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
-from kinoscope.core.results import Event, TaskReport, TaskResult, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.models.inference.ocr import TextDetector, TextLines, TextRecognizer, crop_line
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
+from kinoscope.views.timeline import Timeline
 
 FRAME_RATE = 2.5
 """Frames processed per second."""

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import FrameBatch, SourceInfo
-from kinoscope.core.results import Timeline
 from kinoscope.pipeline.alerts import recorder as recording
 from kinoscope.pipeline.alerts.recorder import Recorder
 from kinoscope.source import open_source
+from kinoscope.views.timeline import Timeline
 
 
 def show(recorder, start, end, rate=10):

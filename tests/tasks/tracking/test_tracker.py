@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinoscope.core.boxes import iou
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.tasks.tracking.tracker import Tracker, hard_cuts
+from kinoscope.views.timeline import Timeline
 
 
 def box(x, y, w=40, h=80):

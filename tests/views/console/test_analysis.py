@@ -3,8 +3,9 @@ import io
 from hypothesis import given, settings
 from rich.console import Console
 
-from kinoscope.core.results import TaskReport, Timeline
+from kinoscope.core.results import TaskReport
 from kinoscope.views.console.analysis import headline, print_summary, summary_rows
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 

@@ -1,8 +1,9 @@
 """Lines on audio-visual offsets: every verdict, every speaker, and why there is none."""
 
-from kinoscope.core.results import TaskReport, Timeline
+from kinoscope.core.results import TaskReport
 from kinoscope.views.console.analysis import summary_rows
 from kinoscope.views.console.sync import lines, offset_rows, speakers, speaking_rows, summary, unmeasurable_reason
+from kinoscope.views.timeline import Timeline
 from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 

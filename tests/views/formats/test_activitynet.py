@@ -1,7 +1,7 @@
 import json
 
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats.activitynet import write
+from kinoscope.views.timeline import Timeline
 
 
 def test_segments_count_from_players_zero(golden, tmp_path):

@@ -3,8 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.clock import duration, frame_numbers, rate, video_name
+from kinoscope.views.timeline import Timeline
 
 
 def test_frames_are_numbered_by_their_own_times():

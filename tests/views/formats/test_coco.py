@@ -4,8 +4,8 @@ import io
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats.coco import coco, write
+from kinoscope.views.timeline import Timeline
 
 
 def _read(path):
@@ -18,8 +18,8 @@ def test_pycocotools_reads_every_box(half_minute, tmp_path):
     write(half_minute, tmp_path / "coco.json")
     read = _read(tmp_path / "coco.json")
     assert len(read.imgs) == len(half_minute.times)
-    assert len(read.anns) == sum(len(track.boxes) for track in half_minute.tracks)
-    for number, track in enumerate(half_minute.tracks, 1):
+    assert len(read.anns) == sum(len(track.boxes) for track in half_minute.all_tracks)
+    for number, track in enumerate(half_minute.all_tracks, 1):
         mine = [one for one in read.loadAnns(read.getAnnIds()) if one["track_id"] == number]
         times = [read.imgs[one["image_id"]]["time"] for one in mine]
         np.testing.assert_allclose(times, track.boxes[:, 0], atol=1e-6)
@@ -61,7 +61,7 @@ def test_the_golden_plain_form(golden):
 def test_without_frame_times_the_images_are_those_with_boxes(golden):
     golden.times = np.zeros(0)
     assert [image["id"] for image in coco(golden)["images"]] == [1, 2, 3, 4, 5, 6, 7, 8]
-    golden.tracks = golden.tracks[:1]
+    golden.all_tracks = golden.all_tracks[:1]
     assert [image["id"] for image in coco(golden)["images"]] == [3, 4, 5]
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.views.formats.csv import write
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 
@@ -22,10 +23,10 @@ def test_every_row_comes_back(tmp_path_factory, timeline):
     write(timeline, folder)
     events, boxes = _read(folder / "events.csv"), _read(folder / "tracks.csv")
     assert [(float(row["start"]), float(row["end"]), float(row["score"])) for row in events] == [
-        (event.start, event.end, event.score) for event in timeline.events
+        (event.start, event.end, event.score) for event in timeline.all_events
     ]
     found = [[float(row[key]) for key in ("id", "time", "x1", "y1", "x2", "y2")] for row in boxes]
-    assert found == [[track.id, *box[:5]] for track in timeline.tracks for box in track.boxes.tolist()]
+    assert found == [[track.id, *box[:5]] for track in timeline.all_tracks for box in track.boxes.tolist()]
 
 
 @settings(max_examples=40)

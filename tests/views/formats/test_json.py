@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from kinoscope.core.errors import OutputError, TimelineError
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.views.formats.json import load, read, save, write
 from kinoscope.views.formats.schema import timeline_schema
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 VALIDATOR = jsonschema.Draft202012Validator(dict(timeline_schema()))
@@ -88,7 +89,7 @@ def test_an_image_cannot_leave_its_folder(golden, tmp_path):
 def test_numpy_values_in_extra_are_written_as_numbers(tmp_path):
     event = Event("shots", 0, 1, "shot", extra={"mean": np.float32(0.5), "curve": np.arange(3)})
     write(Timeline(events=[event]), tmp_path / "t.json")
-    assert read(tmp_path / "t.json").events[0].extra == {"mean": 0.5, "curve": [0, 1, 2]}
+    assert read(tmp_path / "t.json").all_events[0].extra == {"mean": 0.5, "curve": [0, 1, 2]}
 
 
 def test_a_number_that_is_not_finite_is_refused_and_nothing_is_left(tmp_path):

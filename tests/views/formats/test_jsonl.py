@@ -28,7 +28,7 @@ def test_a_line_each_holds_all(timeline):
 def test_live_lines_are_those_of_the_file(golden, tmp_path):
     stream = io.StringIO()
     writer = LineWriter(stream, golden.source, golden.version)
-    for item in [*golden.events, *golden.tracks]:
+    for item in [*golden.all_events, *golden.all_tracks]:
         writer.write(item)
     for task, report in golden.tasks.items():
         writer.report(task, report)

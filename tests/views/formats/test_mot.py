@@ -2,8 +2,9 @@ import configparser
 
 import numpy as np
 
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
 from kinoscope.views.formats.mot import write
+from kinoscope.views.timeline import Timeline
 
 
 def _read(path):
@@ -19,7 +20,7 @@ def test_every_box_has_its_frame(half_minute, tmp_path):
         rows = _read(tmp_path / f"{task}.txt")
         assert np.all(np.diff(rows[:, 0]) >= 0)
         assert len(np.unique(rows[:, :2], axis=0)) == len(rows)
-        for track in half_minute.tracks_of(task):
+        for track in half_minute.tracks(task):
             mine = rows[rows[:, 1] == track.id]
             np.testing.assert_allclose(half_minute.times[mine[:, 0].astype(int) - 1], track.boxes[:, 0], atol=1e-9)
             np.testing.assert_allclose(mine[:, 2:4], track.boxes[:, 1:3], atol=0.0051)

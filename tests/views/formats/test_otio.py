@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.otio import write
+from kinoscope.views.timeline import Timeline
 
 otio = pytest.importorskip("opentimelineio", reason="opentimelineio is not installed")
 
@@ -42,7 +43,7 @@ def test_other_events_are_markers(golden, tmp_path):
 
 def test_shots_of_a_real_rate_meet_without_overlap(half_minute, tmp_path):
     (track,) = _read(half_minute, tmp_path).video_tracks()
-    shots = half_minute.events_of("shots")
+    shots = half_minute.events("shots")
     assert [type(item).__name__ for item in track] == ["Clip"] * len(shots)
     starts = [item.trimmed_range_in_parent().start_time.to_seconds() for item in track]
     assert starts == pytest.approx([shot.start for shot in shots], abs=1e-6)

@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given, settings
 
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats import parquet
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 reader = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -35,7 +35,7 @@ def test_rows_are_written_in_groups(half_minute, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP_SIZE", 100)
     parquet.write(half_minute, tmp_path)
     file = reader.ParquetFile(tmp_path / "tracks.parquet")
-    rows = sum(len(track.boxes) for track in half_minute.tracks)
+    rows = sum(len(track.boxes) for track in half_minute.all_tracks)
     assert file.metadata.num_rows == rows
     assert file.num_row_groups == -(-rows // 100)
     file.close()

@@ -3,9 +3,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.srt import render, write
 from kinoscope.views.formats.subtitles import cues
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 srt = pytest.importorskip("srt", reason="srt is not installed")

@@ -4,9 +4,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.plain import one_line
 from kinoscope.views.formats.subtitles import MAX_LINE_LENGTH, MAX_LINES, cues, wrap
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import events
 
 

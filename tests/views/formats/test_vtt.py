@@ -4,10 +4,11 @@ import io
 import pytest
 from hypothesis import given, settings
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
 from kinoscope.views.formats.subtitles import cues
 from kinoscope.views.formats.vtt import render, write
+from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
 
 webvtt = pytest.importorskip("webvtt", reason="webvtt-py is not installed")

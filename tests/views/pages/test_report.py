@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from kinoscope.core.errors import OutputError
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.views.pages.report import render, write_report
 from kinoscope.views.pages.report_data import report_data
+from kinoscope.views.timeline import Timeline
 from tests.helpers.timelines import sample
 
 HOSTILE = '</script><img src=x onerror="alert(1)"><!-- {{script}} &amp; \u2028'

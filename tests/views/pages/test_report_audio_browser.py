@@ -2,8 +2,9 @@
 
 import pytest
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.pages.report import write_report
+from kinoscope.views.timeline import Timeline
 from tests.helpers.sync_timelines import offset, synced, unmeasured
 
 PLOT, PLOT_HEIGHT, HEAT, HEAT_HEIGHT = 28, 104, 144, 124
@@ -121,7 +122,7 @@ def test_it_fits_a_small_screen(shown, width):
 def test_hostile_names_are_only_text(shown):
     timeline = synced(offset(0, 9, 0.12))
     hostile = '<img src=x onerror="alert(1)">'
-    for event in timeline.events:
+    for event in timeline.all_events:
         event.text = hostile
     page = shown(timeline)
     assert page.locator("#verdicts b").inner_text() == hostile

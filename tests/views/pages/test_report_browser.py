@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
 from kinoscope.views.pages.report import write_report
+from kinoscope.views.timeline import Timeline
 from tests.helpers.timelines import sample
 
 pytestmark = pytest.mark.slow
@@ -323,9 +324,9 @@ def test_nothing_sticks_out_sideways(visit, folder, width, half_minute):
 def test_hostile_text_is_only_text(visit, folder):
     timeline = known()
     timeline.source["path"] = HOSTILE
-    timeline.events += [Event("speech", 2, 3, HOSTILE, text=HOSTILE), Event(HOSTILE, 0, 4, HOSTILE)]
+    timeline.all_events += [Event("speech", 2, 3, HOSTILE, text=HOSTILE), Event(HOSTILE, 0, 4, HOSTILE)]
     boxes = np.array([[0, 0, 0, 9, 9, 1], [4, 0, 0, 9, 9, 1]])
-    timeline.tracks += [Track(9, "faces", HOSTILE, 1, boxes, HOSTILE)]
+    timeline.all_tracks += [Track(9, "faces", HOSTILE, 1, boxes, HOSTILE)]
     timeline.tasks[HOSTILE] = TaskReport(status=HOSTILE, model=HOSTILE, reason=HOSTILE)
     write_report(timeline, folder / "hostile.html", "a #1.mp4")
     page = visit(folder / "hostile.html")

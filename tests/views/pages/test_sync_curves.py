@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kinoscope.core.results import Timeline
 from kinoscope.views.pages.sync_curves import sync_columns
+from kinoscope.views.timeline import Timeline
 from tests.helpers.sync_timelines import LAGS, synced, unmeasured
 
 

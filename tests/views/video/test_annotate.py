@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 
 from kinoscope.core.media import Frame
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.annotate import ALERT_COLOUR, ZONE_COLOUR, Annotator
 from tests.helpers.strategies import timelines
 
@@ -184,7 +185,7 @@ def test_subtitles_are_on_the_clock_of_the_source():
 @given(timelines())
 def test_any_timeline_can_be_drawn_at_any_size(timeline):
     annotator = Annotator(timeline)
-    moments = [event.start for event in timeline.events] + [track.start for track in timeline.tracks]
+    moments = [event.start for event in timeline.all_events] + [track.start for track in timeline.all_tracks]
     for size in [(17, 31), (1, 1), (200, 100), (100, 300)]:
         for moment in moments:
             assert annotator.draw(_frame(Fraction(moment), *size)).size == size

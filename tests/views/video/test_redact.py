@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kinoscope.core.media import Frame
-from kinoscope.core.results import TaskReport, Timeline, Track
+from kinoscope.core.results import TaskReport, Track
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redact import GREY, Redactor, apply_blur, apply_pixels, audit_log
 from kinoscope.views.video.redaction_plan import METHODS, Mask, RedactionPlan, plan
 

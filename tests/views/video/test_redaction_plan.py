@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core.errors import PrivacyError
-from kinoscope.core.results import DecodeReport, Event, TaskReport, Timeline, Track
+from kinoscope.core.results import DecodeReport, Event, TaskReport, Track
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redaction_plan import BOX_MARGIN, DAMAGE_SECONDS, EXTENSION_SECONDS, MAX_GAP_SECONDS, plan
 
 DONE = {"faces": TaskReport(), "objects": TaskReport(), "recognize": TaskReport()}

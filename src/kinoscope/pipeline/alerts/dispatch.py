@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError, RulesError
-from kinoscope.core.results import Timeline
 from kinoscope.core.validation import pluralize, suggest
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.webhook import Webhook
@@ -67,7 +67,7 @@ def post_all(webhook: Webhook, source: str, timeline: Timeline, rules: RuleFile)
     from kinoscope.rules.engine import recording_clock
 
     clock = recording_clock(rules, float(timeline.source.get("start", 0)))
-    for event in timeline.events_of("rules"):
+    for event in timeline.events("rules"):
         webhook.put(alert_message(event, source, clock(float(event.extra["at"])) if clock else None))
 
 

@@ -15,10 +15,11 @@ import numpy as np
 
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
-from kinoscope.core.results import TaskReport, TaskResult, Timeline
+from kinoscope.core.results import TaskReport, TaskResult
 from kinoscope.core.validation import slugify
 from kinoscope.source.encode.writer import Writer
 from kinoscope.tasks.base import Needs, Skip
+from kinoscope.views.timeline import Timeline
 
 log = logging.getLogger("kinoscope")
 

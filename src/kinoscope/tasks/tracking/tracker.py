@@ -16,9 +16,10 @@ import numpy as np
 from kinoscope.core.arrays import Float64Array, Int64Array
 from kinoscope.core.boxes import clip
 from kinoscope.core.media import Size
-from kinoscope.core.results import Boxes, Timeline
+from kinoscope.core.results import Boxes
 from kinoscope.tasks.tracking.association import AssociationInput, Strategy, buffered
 from kinoscope.tasks.tracking.kalman import BoxKalmanFilter, interpolate_boxes, to_centre, to_corners, warp_boxes
+from kinoscope.views.timeline import Timeline
 
 DIRECTION_LOOKBACK = 3
 """Detections before the last one from which the direction of motion is measured."""
@@ -263,7 +264,7 @@ def gap_seconds(rate: float) -> float:
 
 def hard_cuts(timeline: Timeline) -> list[float]:
     """Return the times of the hard cuts that the task ``shots`` found, in seconds; no track continues across one."""
-    return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
+    return [event.start for event in timeline.events("shots") if event.extra.get("transition") == "cut"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kinoscope.core.results import Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
 from kinoscope.core.time import format_clock
 from kinoscope.core.validation import pluralize
 from kinoscope.views.console import sync
 from kinoscope.views.formats.clock import duration, origin
 from kinoscope.views.formats.plain import one_line
+from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -130,7 +131,7 @@ def print_summary(timeline: Timeline, console: Console | None = None) -> None:
 
 
 def _row(timeline: Timeline, name: str, report: TaskReport) -> SummaryRow:
-    events, tracks = timeline.events_of(name), timeline.tracks_of(name)
+    events, tracks = timeline.events(name), timeline.tracks(name)
     if name == "sync" and report.status == "ok":
         return _sync_row(timeline, report)
     details = "; ".join(_details(events, tracks, origin(timeline)))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats.plain import one_line
+from kinoscope.views.timeline import Timeline
 
 Row = Mapping[str, Any]
 """An event as a dict, as in ``kinoscope sync --json``."""
@@ -60,7 +60,7 @@ def summary(timeline: Timeline) -> str:
 
 def offset_rows(timeline: Timeline) -> list[dict[str, Any]]:
     """Return the measured offsets as dicts: one for the whole video, or one for each interval between cuts."""
-    events = [event for event in timeline.events_of("sync") if "offset" in event.extra]
+    events = [event for event in timeline.events("sync") if "offset" in event.extra]
     return [
         {"start": e.start, "end": e.end, "label": e.label, "text": e.text, "confidence": e.score} | e.extra
         for e in events
@@ -69,7 +69,7 @@ def offset_rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 def speaking_rows(timeline: Timeline) -> list[dict[str, Any]]:
     """Return the intervals of speech as dicts."""
-    events = [event for event in timeline.events_of("sync") if event.label == "speaking"]
+    events = [event for event in timeline.events("sync") if event.label == "speaking"]
     return [{"start": e.start, "end": e.end, "score": e.score, "identity": e.text} | e.extra for e in events]
 
 
@@ -77,7 +77,7 @@ def unmeasurable_reason(timeline: Timeline) -> str | None:
     """Return why there is no offset: it could not be measured, or the task did not finish."""
     if (report := timeline.tasks.get("sync")) and report.reason:
         return report.reason
-    return next((e.text for e in timeline.events_of("sync") if e.label == "not measurable"), None)
+    return next((e.text for e in timeline.events("sync") if e.label == "not measurable"), None)
 
 
 def not_measurable(reason: str | None) -> str:

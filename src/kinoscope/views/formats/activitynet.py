@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.clock import origin, video_name
 from kinoscope.views.formats.plain import dumps
+from kinoscope.views.timeline import Timeline
 
 EXCLUDED_TASKS = frozenset(("shots", "speech"))
 
@@ -21,7 +22,7 @@ def activitynet(timeline: Timeline) -> dict[str, Any]:
     """Return the events as an ActivityNet results dict."""
     zero = origin(timeline)
     models = [f"{name}: {report.model}" for name, report in timeline.tasks.items() if report.model]
-    segments = [_segment(event, zero) for event in timeline.events if event.task not in EXCLUDED_TASKS]
+    segments = [_segment(event, zero) for event in timeline.all_events if event.task not in EXCLUDED_TASKS]
     return {
         "version": "VERSION 1.3",
         "results": {video_name(timeline): segments},

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array, Int64Array
-from kinoscope.core.results import Timeline
+from kinoscope.views.timeline import Timeline
 
 
 def origin(timeline: Timeline) -> float:
@@ -21,7 +21,7 @@ def duration(timeline: Timeline) -> float:
     declared = timeline.source.get("duration")
     if declared is not None:
         return float(declared)
-    ends = [e.end for e in timeline.events] + [t.end for t in timeline.tracks if len(t.boxes)]
+    ends = [e.end for e in timeline.all_events] + [t.end for t in timeline.all_tracks if len(t.boxes)]
     return max(0.0, max([*ends, *timeline.times[-1:].tolist()], default=0.0) - origin(timeline))
 
 

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
 from kinoscope.views.formats.clock import frame_numbers, video_name
 from kinoscope.views.formats.plain import dumps
+from kinoscope.views.timeline import Timeline
 
 _VIDEO_ID = 1
 
 
 def coco(timeline: Timeline) -> dict[str, Any]:
     """Return the tracks as a COCO dict."""
-    kinds = sorted({(track.task, track.label) for track in timeline.tracks})
+    kinds = sorted({(track.task, track.label) for track in timeline.all_tracks})
     category = {kind: number for number, kind in enumerate(kinds, 1)}
     size = {"width": timeline.source.get("width", 0), "height": timeline.source.get("height", 0)}
     name = video_name(timeline)
@@ -33,7 +34,7 @@ def coco(timeline: Timeline) -> dict[str, Any]:
         "videos": [{"id": _VIDEO_ID, "name": name, **size}],
         "images": list(_images(timeline, name, size)),
         "categories": [{"id": n, "name": label, "supercategory": task} for (task, label), n in category.items()],
-        "tracks": [_track(t, n, category[t.task, t.label]) for n, t in enumerate(timeline.tracks, 1)],
+        "tracks": [_track(t, n, category[t.task, t.label]) for n, t in enumerate(timeline.all_tracks, 1)],
         "annotations": list(_annotations(timeline, category)),
     }
 
@@ -47,7 +48,7 @@ def write(timeline: Timeline, path: Path) -> None:
 def _images(timeline: Timeline, name: str, size: dict[str, Any]) -> Iterator[dict[str, Any]]:
     times = timeline.times
     if not len(times):
-        times = np.unique(np.concatenate([np.zeros(0), *(track.boxes[:, 0] for track in timeline.tracks)]))
+        times = np.unique(np.concatenate([np.zeros(0), *(track.boxes[:, 0] for track in timeline.all_tracks)]))
     numbers = frame_numbers(timeline, times)
     first = np.unique(numbers, return_index=True)[1]
     for number, time in zip(numbers[first].tolist(), times[first].tolist(), strict=True):
@@ -64,7 +65,7 @@ def _track(track: Track, number: int, category: int) -> dict[str, Any]:
 
 def _annotations(timeline: Timeline, category: dict[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
     number = 0
-    for track_id, track in enumerate(timeline.tracks, 1):
+    for track_id, track in enumerate(timeline.all_tracks, 1):
         kind = category[track.task, track.label]
         images = frame_numbers(timeline, track.boxes[:, 0]).tolist()
         for image, (_, x1, y1, x2, y2, score) in zip(images, track.boxes.tolist(), strict=True):

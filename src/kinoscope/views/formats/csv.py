@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import (
     BOX_COLUMNS,
     EVENT_COLUMNS,
@@ -21,6 +20,7 @@ from kinoscope.views.formats.tables import (
     event_rows,
     trajectory_rows,
 )
+from kinoscope.views.timeline import Timeline
 
 FILES = ("events.csv", "tracks.csv", "trajectories.csv")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ import numpy as np
 
 from kinoscope.core.errors import OutputError, TimelineError
 from kinoscope.core.files import atomic_write, is_own, remove
-from kinoscope.core.results import SCHEMA, Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.core.untrusted import read_json, read_regular, resolve_inside
 from kinoscope.views.formats.plain import dumps
 from kinoscope.views.formats.schema import first_error, timeline_schema
+from kinoscope.views.timeline import SCHEMA, Timeline
 
 TIMES = "times"
 """Name in ``features.safetensors`` of the time of every decoded frame, (T,) float64 seconds."""
@@ -122,8 +122,8 @@ def _checked(plain: Any, path: Path) -> Timeline:
 
 def _chunks(timeline: Timeline) -> Iterator[str]:
     """Yield the text of the file in chunks: each event and each track on a line of its own."""
-    head = replace(timeline, events=[], tracks=[]).to_dict()
-    rows: dict[str, Sequence[Event | Track]] = {"events": timeline.events, "tracks": timeline.tracks}
+    head = timeline.head()
+    rows: dict[str, Sequence[Event | Track]] = {"events": timeline.all_events, "tracks": timeline.all_tracks}
     for number, (name, value) in enumerate(head.items()):
         yield f"{',' if number else '{'}\n{dumps(name)}: "
         if name in rows:

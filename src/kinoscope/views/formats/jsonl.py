@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kinoscope.core.files import atomic_write, write_error
-from kinoscope.core.results import SCHEMA, Event, TaskReport, Timeline, Track
+from kinoscope.core.results import Event, TaskReport, Track
 from kinoscope.views.formats.plain import dumps
+from kinoscope.views.timeline import SCHEMA, Timeline
 
 
 def lines(timeline: Timeline) -> Iterator[str]:
     """Yield the lines of a timeline: its source, events, tracks, task reports and decode report."""
     yield dumps({"source": timeline.source, "schema": SCHEMA, "kinoscope": timeline.version})
-    yield from map(_line, timeline.events)
-    yield from map(_line, timeline.tracks)
+    yield from map(_line, timeline.all_events)
+    yield from map(_line, timeline.all_tracks)
     for name, report in timeline.tasks.items():
         yield _line(report, name)
     yield dumps({"decode": timeline.decode.to_dict()})

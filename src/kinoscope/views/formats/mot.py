@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
 from kinoscope.views.formats.clock import duration, frame_numbers, rate, video_name
 from kinoscope.views.formats.plain import one_line
+from kinoscope.views.timeline import Timeline
 
 
 def write(timeline: Timeline, folder: Path) -> None:
     """Write ``<task>.txt`` for each task with tracks, ``objects.txt`` if there are none, and ``seqinfo.ini``."""
-    for task in sorted({track.task for track in timeline.tracks}) or ["objects"]:
+    for task in sorted({track.task for track in timeline.all_tracks}) or ["objects"]:
         with atomic_write(folder / f"{task}.txt") as temporary, temporary.open("w", newline="\n") as file:
-            file.writelines(lines(timeline, timeline.tracks_of(task)))
+            file.writelines(lines(timeline, timeline.tracks(task)))
     with atomic_write(folder / "seqinfo.ini") as temporary:
         temporary.write_text(_sequence_info(timeline), encoding="utf-8", newline="\n")
 

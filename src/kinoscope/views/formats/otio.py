@@ -12,9 +12,10 @@ from typing import Any
 
 from kinoscope.core.files import atomic_write
 from kinoscope.core.optional import require_extra
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.clock import duration, origin, rate, video_name
 from kinoscope.views.formats.plain import file_url, one_line
+from kinoscope.views.timeline import Timeline
 
 _COLOURS = {"scenes": "GREEN", "actions": "RED", "speech": "CYAN"}
 
@@ -45,7 +46,7 @@ class _TimelineBuilder:
         track = schema.Track(name="shots", kind=schema.TrackKind.Video)
         timeline.tracks.append(track)
         end = self.zero + duration(self.results)
-        shots = self.results.events_of("shots") or [Event("shots", self.zero, end, "shot")]
+        shots = self.results.events("shots") or [Event("shots", self.zero, end, "shot")]
         position = 0
         for number, shot in enumerate(shots, 1):
             first, last = max(position, self._frame(shot.start)), self._frame(shot.end)
@@ -54,7 +55,7 @@ class _TimelineBuilder:
             if last > first:
                 track.append(self._clip(f"shot {number}", first, last, shot))
             position = max(position, last)
-        track.markers.extend(self._marker(event) for event in self.results.events if event.task != "shots")
+        track.markers.extend(self._marker(event) for event in self.results.all_events if event.task != "shots")
         return timeline
 
     def _frame(self, time: float) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from kinoscope.core.files import atomic_write
 from kinoscope.core.optional import require_extra
-from kinoscope.core.results import Timeline
 from kinoscope.views.formats.tables import BOX_COLUMNS, EVENT_COLUMNS, box_rows, event_rows
+from kinoscope.views.timeline import Timeline
 
 ROW_GROUP_SIZE = 50_000
 """Rows of a row group, which are in memory at a time."""

@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Timeline
 from kinoscope.core.time import format_clock
 from kinoscope.views.formats.subtitles import Cue, cues, replace_arrows
+from kinoscope.views.timeline import Timeline
 
 
 def render(timeline: Timeline) -> str:

@@ -11,9 +11,10 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
-from kinoscope.core.results import Event, Timeline
+from kinoscope.core.results import Event
 from kinoscope.views.formats.clock import origin
 from kinoscope.views.formats.plain import one_line
+from kinoscope.views.timeline import Timeline
 
 MAX_LINE_LENGTH = 42
 """Characters in a line, the usual limit of subtitles."""
@@ -36,7 +37,7 @@ class Cue:
 def cues(timeline: Timeline) -> list[Cue]:
     """Return the speech of a timeline as cues in time order."""
     zero = origin(timeline)
-    return [cue for event in timeline.events_of("speech") for cue in _event_cues(event, zero)]
+    return [cue for event in timeline.events("speech") for cue in _event_cues(event, zero)]
 
 
 def wrap(text: str, width: int = MAX_LINE_LENGTH) -> list[str]:

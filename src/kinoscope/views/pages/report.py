@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinoscope.core.files import atomic_write
-from kinoscope.core.results import Timeline
 from kinoscope.views.pages.page import compose
 from kinoscope.views.pages.report_data import display_name, report_data
+from kinoscope.views.timeline import Timeline
 
 SCRIPTS = (
     *("data", "items", "search", "clock", "overlay", "player", "view", "paint"),

@@ -12,10 +12,11 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.views.console import sync
 from kinoscope.views.pages.simplify import simplify_boxes
 from kinoscope.views.pages.sync_curves import sync_columns
+from kinoscope.views.timeline import Timeline
 
 MAX_BOX_ERROR = 1.0
 """Pixels by which a box drawn in the report may deviate from the detected one."""
@@ -35,8 +36,8 @@ def report_data(timeline: Timeline, video: str | None) -> dict[str, Any]:
         "duration": _duration(timeline, start),
         "decode": _to_json(timeline.decode.to_dict()),
         "tasks": {name: _to_json(report.to_dict()) for name, report in timeline.tasks.items()},
-        "events": [_event(event, start) for event in timeline.events],
-        "tracks": [_track(track, start) for track in timeline.tracks if len(track.boxes)],
+        "events": [_event(event, start) for event in timeline.all_events],
+        "tracks": [_track(track, start) for track in timeline.all_tracks if len(track.boxes)],
         "curve": _curve(timeline, start),
         "sync": _sync(timeline, start),
         "images": {name: base64.b64encode(data).decode() for name, data in timeline.images.items()},
@@ -128,7 +129,7 @@ def _verdict(row: dict[str, Any], start: float) -> dict[str, Any]:
 
 
 def _duration(timeline: Timeline, start: float) -> float:
-    ends = [e.end for e in timeline.events] + [t.end for t in timeline.tracks if len(t.boxes)]
+    ends = [e.end for e in timeline.all_events] + [t.end for t in timeline.all_tracks if len(t.boxes)]
     declared = _number(timeline.source.get("duration") or 0)
     return max([declared, *(_number(end - start) for end in ends)])
 

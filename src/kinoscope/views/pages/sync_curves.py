@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.results import Timeline
+from kinoscope.views.timeline import Timeline
 
 MAX_COLUMNS = 600
 """Columns of the plot."""

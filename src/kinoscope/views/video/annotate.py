@@ -16,9 +16,10 @@ from zlib import crc32
 import numpy as np
 
 from kinoscope.core.media import Frame, Pixels
-from kinoscope.core.results import Event, Timeline, Track
+from kinoscope.core.results import Event, Track
 from kinoscope.views.formats.clock import origin
 from kinoscope.views.formats.subtitles import cues
+from kinoscope.views.timeline import Timeline
 from kinoscope.views.video import primitives
 from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.primitives import Colour, Rect, TextRenderer
@@ -55,13 +56,13 @@ class Annotator:
 
     def __init__(self, timeline: Timeline) -> None:
         zero = origin(timeline)
-        tracks = [track for track in timeline.tracks if len(track.boxes)]
+        tracks = [track for track in timeline.all_tracks if len(track.boxes)]
         self._size = timeline.source.get("width"), timeline.source.get("height")
         self._tracks = IntervalLookup(
             (t.start - TIME_TOLERANCE, t.end + 2 * TIME_TOLERANCE, _AnnotatedTrack(t)) for t in tracks
         )
         self._banners = IntervalLookup((e.start, e.end, text) for e, text in _banners(timeline))
-        alerts = [(*display_interval(e), e) for task in ("actions", "rules") for e in timeline.events_of(task)]
+        alerts = [(*display_interval(e), e) for task in ("actions", "rules") for e in timeline.events(task)]
         self._alerts = IntervalLookup((start, end, (event, self._corner(start, end))) for start, end, event in alerts)
         self._zones = list(_zones(timeline))
         self._lines = IntervalLookup((float(c.start) + zero, float(c.end) + zero, c.lines) for c in cues(timeline))
@@ -155,9 +156,9 @@ def _track_colour(track: Track) -> Colour:
 
 def _banners(timeline: Timeline) -> Iterator[tuple[Event, str]]:
     """Yield the shots with their number, and the scenes with their label."""
-    for number, shot in enumerate(timeline.events_of("shots"), 1):
+    for number, shot in enumerate(timeline.events("shots"), 1):
         yield shot, f"shot {number}"
-    for scene in timeline.events_of("scenes"):
+    for scene in timeline.events("scenes"):
         yield scene, scene.label
 
 

@@ -24,7 +24,8 @@ from kinoscope.core.arrays import Float64Array
 from kinoscope.core.boxes import clip, intersections
 from kinoscope.core.errors import PrivacyError
 from kinoscope.core.media import Size
-from kinoscope.core.results import Timeline, Track
+from kinoscope.core.results import Track
+from kinoscope.views.timeline import Timeline
 
 KINDS: dict[str, tuple[str, str | None]] = {
     "faces": ("faces", None),
@@ -202,12 +203,12 @@ def _check_done(timeline: Timeline, kinds: Collection[str], visible_names: Colle
 
 def _tracks(timeline: Timeline, kind: str) -> list[Track]:
     task, label = KINDS[kind]
-    return [track for track in timeline.tracks_of(task) if len(track.boxes) and label in (None, track.label)]
+    return [track for track in timeline.tracks(task) if len(track.boxes) and label in (None, track.label)]
 
 
 def _cuts(timeline: Timeline) -> list[float]:
     """Return the times of hard cuts, across which positions have no continuity."""
-    return [event.start for event in timeline.events_of("shots") if event.extra.get("transition") == "cut"]
+    return [event.start for event in timeline.events("shots") if event.extra.get("transition") == "cut"]
 
 
 def _damaged_intervals(timeline: Timeline) -> list[tuple[float, float]]:

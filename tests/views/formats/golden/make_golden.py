@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from kinoscope.core.media import SourceInfo
-from kinoscope.core.results import DecodeReport, Event, TaskReport, Timeline, Track, describe_source
+from kinoscope.core.results import DecodeReport, Event, TaskReport, Track, describe_source
+from kinoscope.views.timeline import Timeline
 
 HERE = Path(__file__).parent
 TEXT_VIEWS = ("json", "jsonl", "csv", "coco", "mot", "activitynet", "vtt", "srt", "otio")
@@ -81,7 +82,7 @@ def _words():
 
 def write(folder: Path) -> None:
     """Write the Timeline in every format that is text."""
-    from kinoscope.views import VIEWS
+    from kinoscope.views.registry import VIEWS
 
     for name in TEXT_VIEWS:
         VIEWS[name].write(golden(), folder / VIEWS[name].filename)
