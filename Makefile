@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 # torch comes first and alone, so that no other package chooses another build of it.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VIDEO ?=
+TAG ?=
 
-.PHONY: demo test test-fast lint bench keras-parity pytensor-example clean
+.PHONY: demo test test-fast lint docs dist bench keras-parity pytensor-example clean
 
 demo: $(VENV)/.demo
 	$(BIN)/kinoscope models pull
@@ -30,6 +31,18 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_words.py
 
+# The documentation site, in site/; a link that leads nowhere fails.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python tools/check_links.py site
+
+# The wheel and the source archive, checked, in dist/. TAG=v1.2.3 also compares the version with a tag.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/check_dist.py dist $(if $(TAG),--tag $(TAG))
+
 # VIDEO=file measures on your own video; see benchmarks/README.md.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py $(if $(VIDEO),--video $(VIDEO))
@@ -49,7 +62,7 @@ pytensor-example: $(VENV)/.demo
 	$(BIN)/python examples/pytensor_video_gan.py check
 
 clean:
-	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-pytensor examples/out demo runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-tensorflow $(VENV)-pytensor examples/out demo runs build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -58,5 +71,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) -e '.[speech,export,train,explain,keras,transformers,library,dev]'
+	$(PIP) -e '.[speech,export,train,explain,keras,transformers,library,docs,dev]'
 	touch $@
