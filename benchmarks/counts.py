@@ -48,7 +48,7 @@ def print_row(name: str, rows: list[tuple[int, CountEstimate]]) -> None:
 
 def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
     """Return the true number and the estimate at each time."""
-    (found,) = detect(video, labels="person", model=model, quiet=True)
+    found = detect(video, labels="person", model=model, quiet=True)
     if found.timeline is None:
         raise SystemExit(str(found.error))
     true = BY_EYE[video.stem]

@@ -17,6 +17,7 @@ from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.tasks.base import Needs, Skip
 from kinoscope.views.timeline import Timeline
+from tests.helpers.tiny_models import NETWORK, train_tiny
 
 # One profile for the whole project: no deadline and no complaint about slow draws, because a busy machine is no fault
 # of the code, nor about fixtures that all examples of a test share.
@@ -33,6 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """Write trained models that distinguish colours; see ``train_tiny``."""
+    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
+    monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
+
+    def make(name: str = "model", **facts: object) -> Path:
+        return train_tiny(tmp_path / name, **facts)  # type: ignore[arg-type]
+
+    return make
 
 
 class Counting:

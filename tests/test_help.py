@@ -13,7 +13,7 @@ import pytest
 
 import kinoscope
 from kinoscope.api.train import TASKS as TRAININGS
-from kinoscope.cli.main import COMMANDS
+from kinoscope.cli.commands import COMMANDS
 from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import MATCH_THRESHOLDS
 from kinoscope.pipeline.render import RedactionOptions

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.cli.main import COMMANDS, SHORT_OPTIONS
+from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS
 from kinoscope.source.synthetic.video import shapes
 
 ROOT = Path(__file__).parents[1]

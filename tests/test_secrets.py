@@ -26,14 +26,13 @@ from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import registry
 from kinoscope.tasks.rules import Rules
 from kinoscope.views.registry import VIEWS
-from tests.api.conftest import film as colours
-from tests.api.conftest import tiny as tiny_models
 from tests.api.test_alerts import RULES, Truth
 from tests.api.test_detect import ColourDetector
 from tests.api.test_predict import Brighter
 from tests.api.test_sync import Clicks
 from tests.api.test_sync import film as clicks
 from tests.conftest import Call, serving
+from tests.helpers.colour_clips import film as colours
 from tests.helpers.people import SIZE, ColourEmbedder, ColourFinder, draw
 from tests.helpers.talking import DrawnFollower
 from tests.helpers.talking import write as talking
@@ -117,9 +116,6 @@ def hides_all(folder: Path, *calls: Call) -> bool:
         p.name: [] for p in files
     }
     return True
-
-
-tiny = tiny_models
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
 from kinoscope.pipeline import analysis, engine
+from kinoscope.results.analysis import Analysis
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.timeline import Timeline
@@ -44,7 +45,7 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
 ) -> None:
     look = analysis._decode_and_run
 
-    def fail(job: analysis.Analysis, *rest: Any) -> None:
+    def fail(job: Analysis, *rest: Any) -> None:
         if "bad" in job.source:
             raise IndexError("not foreseen")
         look(job, *rest)
@@ -101,12 +102,12 @@ def test_results_before_an_unforeseen_exception_are_saved(light: Any) -> None:
 
 
 def test_the_command_line_reports_a_fault_in_one_line(kinoscope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.cli import main
+    from kinoscope.cli.commands import COMMANDS
 
     def fail() -> None:
         raise IndexError("not foreseen")
 
-    monkeypatch.setitem(main.COMMANDS, "bench", fail)
+    monkeypatch.setitem(COMMANDS, "bench", fail)
     call = kinoscope("bench")
     assert call.status == 1
     assert call.err.splitlines() == [

@@ -11,7 +11,7 @@ import pytest
 
 from kinoscope.api.classify import classify
 from kinoscope.core.errors import OptionError
-from tests.api.conftest import COLOURS, film
+from tests.helpers.colour_clips import COLOURS, film
 
 Make = Callable[..., Path]
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from kinoscope.api.deprecations import RENAMED, accept_old_names, rename_options
-from kinoscope.cli.main import COMMANDS
+from kinoscope.cli.commands import COMMANDS
 from kinoscope.source.synthetic.video import flash_and_beep
 from tests.conftest import Call
 

@@ -140,4 +140,4 @@ def test_an_interruption_ends_it_all(video, monkeypatch):
     decode = DecodeReport(complete=False, interrupted=True)
     stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
     monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", lambda *_: stopped)
-    assert [one.status for one in package.detect(video, video, quiet=True)] == [1]
+    assert [one.status for one in package.detect([video, video], quiet=True)] == [1]

@@ -13,7 +13,7 @@ from kinoscope.core.errors import DatasetError, ModelError, OptionError
 from kinoscope.training.data.readers import read_dataset
 from kinoscope.training.data.splits import save_splits
 from kinoscope.training.evaluation.scores import load_scores
-from tests.api.conftest import film
+from tests.helpers.colour_clips import film
 
 pytestmark = pytest.mark.slow
 

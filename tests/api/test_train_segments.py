@@ -8,7 +8,7 @@ import pytest
 import kinoscope
 from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.models.inference.segment_refiner import REFINER_FILE
-from tests.api.conftest import film
+from tests.helpers.colour_clips import film
 
 
 @pytest.fixture

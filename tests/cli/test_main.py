@@ -52,7 +52,7 @@ def test_importing_the_package_loads_not_even_numpy() -> None:
 
 def test_every_verb_is_a_function_of_the_package() -> None:
     import kinoscope as package
-    from kinoscope.cli.main import COMMANDS
+    from kinoscope.cli.commands import COMMANDS
 
     # kinoscope.models is the package, with pull() and status(); so is kinoscope.library, with Library.
     for name in set(COMMANDS) - {"models", "library"}:

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope.core.errors import OptionError, TimelineError
+from kinoscope.core.errors import OptionError, SourceError, TimelineError
 from kinoscope.core.results import Event, TaskReport, TaskResult, Track
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 
 
@@ -113,3 +114,11 @@ def test_a_notebook_shows_the_tasks_and_the_images() -> None:
     assert "<script" not in page
     assert "<td>1 track</td>" in page
     assert "data:image/jpeg;base64,eA==" in page
+
+
+def test_a_notebook_shows_an_analysis_with_its_files_or_its_error() -> None:
+    done = Analysis("a.mp4", Path("out"), timeline=timeline(), written=[Path("out/timeline.json")])
+    assert "<td>1 track</td>" in done._repr_html_()
+    assert "out/timeline.json" in done._repr_html_()
+    failed = Analysis("a.mp4", Path("out"), error=SourceError("a.mp4 is <empty>"))
+    assert "a.mp4 is &lt;empty&gt;" in failed._repr_html_()

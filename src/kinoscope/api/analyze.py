@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kinoscope.api.arguments import (
+from kinoscope.api.library import ensure_library, store_analysis
+from kinoscope.core.addresses import short_name
+from kinoscope.core.errors import OptionError
+from kinoscope.core.validation import require_known, require_positive
+from kinoscope.galleries import read_gallery
+from kinoscope.pipeline import analysis, inputs, render
+from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
+from kinoscope.pipeline.arguments import (
     choose_device,
     choose_limits,
     choose_models,
@@ -18,13 +25,7 @@ from kinoscope.api.arguments import (
     choose_views,
     demand_task,
 )
-from kinoscope.api.library import ensure_library, store_analysis
-from kinoscope.core.addresses import short_name
-from kinoscope.core.errors import OptionError
-from kinoscope.core.validation import require_known, require_positive
-from kinoscope.galleries import read_gallery
-from kinoscope.pipeline import analysis, inputs, render
-from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redaction_plan import Method
 
@@ -64,7 +65,7 @@ def analyze(
     overwrite: bool = False,
     live: bool = False,
     quiet: bool = False,
-) -> list[analysis.Analysis]:
+) -> list[Analysis]:
     """Analyze videos: read each once, and report what is in it.
 
     Each source gets a folder with timeline.json, features, images and report.html. One that fails never stops
@@ -167,7 +168,7 @@ def analyze(
     folders = inputs.result_folders(
         paths, None if out is None else Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
     )
-    jobs = [analysis.Analysis(name, folder) for name, folder in zip(paths, folders, strict=True)]
+    jobs = [Analysis(name, folder) for name, folder in zip(paths, folders, strict=True)]
     undelivered = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with open_webhook(webhook, webhook_secret, undelivered, MAX_QUEUED_ALERTS) as post:
         ensure_library(library)
@@ -175,8 +176,8 @@ def analyze(
 
 
 def _analyze_each(
-    jobs: list[analysis.Analysis], options: analysis.AnalysisOptions, post: Webhook | None, library: str | Path | None
-) -> list[analysis.Analysis]:
+    jobs: list[Analysis], options: analysis.AnalysisOptions, post: Webhook | None, library: str | Path | None
+) -> list[Analysis]:
     """Analyze one source after the other, post its alerts and add it to the library; return the finished analyses."""
     for number, job in enumerate(jobs, 1):
         name = short_name(job.source)

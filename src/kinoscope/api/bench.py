@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinoscope.api.arguments import choose_device, choose_tasks
 from kinoscope.core.addresses import Address
 from kinoscope.pipeline import analysis
+from kinoscope.pipeline.arguments import choose_device, choose_tasks
 from kinoscope.views.timeline import Timeline
 
 

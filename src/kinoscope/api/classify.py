@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_limits, choose_time_range
-from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import Event
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import inputs
+from kinoscope.pipeline.arguments import choose_limits, choose_time_range
+from kinoscope.pipeline.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.views.console.progress import bar
 from kinoscope.views.timeline import Timeline
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinoscope.api.arguments import choose_views
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claim_output, command_id, is_private, prepare_folder
 from kinoscope.core.manifest import find
+from kinoscope.pipeline.arguments import choose_views
 
 
 def convert(

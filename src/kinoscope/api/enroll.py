@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kinoscope.api.arguments import choose_device
 from kinoscope.api.gallery_check import check_gallery
 from kinoscope.core.errors import OptionError
 from kinoscope.core.files import claim_output, command_id
@@ -24,6 +23,7 @@ from kinoscope.galleries import (
     export_gallery,
     read_gallery,
 )
+from kinoscope.pipeline.arguments import choose_device
 from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
 OUTLIER_RATIO = 4 / 3

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.arguments import choose_device
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import DatasetError, MissingExtra, OptionError
 from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import require_known, require_number
+from kinoscope.pipeline.arguments import choose_device
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinoscope.api.arguments import choose_device, choose_time_range, split_names
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.errors import OptionError, SourceError
@@ -22,6 +21,7 @@ from kinoscope.core.results import PARTIAL_STATUSES
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.validation import require_known
 from kinoscope.pipeline import inputs
+from kinoscope.pipeline.arguments import choose_device, choose_time_range, split_names
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:

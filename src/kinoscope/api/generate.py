@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder, remove_surplus
 from kinoscope.core.validation import require_known, require_number, slugify
 from kinoscope.pipeline import inputs
+from kinoscope.pipeline.arguments import choose_device, split_names
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:

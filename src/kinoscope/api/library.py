@@ -10,8 +10,8 @@ from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import LibraryError, OptionError, wrap_error
 from kinoscope.core.hashing import sha256_file
 from kinoscope.library import Library
-from kinoscope.pipeline.analysis import Analysis
 from kinoscope.pipeline.text_query import embed_speech
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 
 Action = Literal["list", "show", "remove", "check"]

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.arguments import choose_device
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import claim_output, command_id
+from kinoscope.pipeline.arguments import choose_device
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.api.arguments import choose_device
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import SourceError
 from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import inputs
+from kinoscope.pipeline.arguments import choose_device
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels, Size

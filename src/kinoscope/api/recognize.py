@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_device, choose_limits, choose_time_range
-from kinoscope.api.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, SourceError, wrap_error
 from kinoscope.core.results import PARTIAL_STATUSES, Event, Track
 from kinoscope.core.validation import require_positive
 from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.pipeline import analysis, inputs
+from kinoscope.pipeline.arguments import choose_device, choose_limits, choose_time_range
+from kinoscope.pipeline.outputs import ClaimFolder, SourceStatus, claim_folders
 from kinoscope.views.console.progress import bar
 from kinoscope.views.timeline import Timeline
 

@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from kinoscope.api.arguments import choose_device, split_names
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError
 from kinoscope.core.files import claim_output, command_id, hard_link, prepare_folder, remove
@@ -18,6 +17,7 @@ from kinoscope.core.results import describe_source
 from kinoscope.core.validation import require_known, require_number
 from kinoscope.library import Library, SearchHit, StoredVideo, hit_image, parse, search_videos
 from kinoscope.pipeline import inputs
+from kinoscope.pipeline.arguments import choose_device, split_names
 from kinoscope.pipeline.text_query import embed_text
 from kinoscope.views.formats.cut_list import Cut, write_edl, write_otio
 from kinoscope.views.pages.report_data import video_url

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from kinoscope.api.analyze import interrupted
-from kinoscope.api.arguments import choose_device, choose_limits, choose_model, choose_time_range, choose_video_track
 from kinoscope.api.deprecations import accept_old_names
-from kinoscope.api.outputs import SourceStatus, analyze_in_memory
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, SyncError, wrap_error
 from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.results import Event
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import analysis, inputs
+from kinoscope.pipeline.arguments import (
+    choose_device,
+    choose_limits,
+    choose_model,
+    choose_time_range,
+    choose_video_track,
+)
+from kinoscope.pipeline.outputs import SourceStatus, analyze_in_memory
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 
 MIN_REPAIR_CONFIDENCE = 0.9
@@ -186,7 +193,7 @@ def _measure(name: str, folder: Path | None, options: analysis.AnalysisOptions) 
         if folder is None:
             result.timeline = analyze_in_memory(name, options, title)
         else:
-            job = analysis.Analysis(name, folder)
+            job = Analysis(name, folder)
             analysis.run(job, options, title)
             result.timeline, result.error, result.written = job.timeline, job.error, job.written
         if result.timeline and (report := result.timeline.tasks["sync"]).status == "failed":

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
-from kinoscope.api.arguments import choose_device, choose_limits, choose_model
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import KinoscopeError, OptionError, RulesError
@@ -26,6 +25,7 @@ from kinoscope.core.results import DecodeReport, Event, Observation, Observation
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline.alerts.dispatch import open_webhook, read_rules
+from kinoscope.pipeline.arguments import choose_device, choose_limits, choose_model
 from kinoscope.source.base import Item, LazyFrame, Source
 from kinoscope.views.formats.jsonl import LineWriter
 from kinoscope.views.timeline import Timeline

@@ -1,62 +1,19 @@
-"""The command line: a table of the public verbs, which cyclopts parses and calls, and the exit status."""
+"""The command line: parse it, call the verb, print the result, and exit with its status."""
 
 from __future__ import annotations
 
-import inspect
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 from kinoscope import __version__
-from kinoscope.api.analyze import analyze
-from kinoscope.api.bench import bench
-from kinoscope.api.classify import classify
-from kinoscope.api.convert import convert
 from kinoscope.api.deprecations import rename_options
-from kinoscope.api.detect import detect
-from kinoscope.api.enroll import enroll, gallery
-from kinoscope.api.evaluate import evaluate
-from kinoscope.api.explain import explain
-from kinoscope.api.generate import generate
-from kinoscope.api.library import library
-from kinoscope.api.lipsync import lipsync
-from kinoscope.api.models import models
-from kinoscope.api.predict import predict
-from kinoscope.api.recognize import recognize
-from kinoscope.api.search import search
-from kinoscope.api.sync import sync
-from kinoscope.api.train import train
-from kinoscope.api.watch import watch
+from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS, command, flags
 from kinoscope.cli.help import HELP, command_help, describe_parse_error, help_hint
-from kinoscope.cli.printers import render
+from kinoscope.cli.output import exit_status, print_result
 from kinoscope.cli.stdio import discard_output, escape_controls, fail, log_to_stderr, print_traceback
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, wrap_error
-
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "analyze": analyze,
-    "classify": classify,
-    "convert": convert,
-    "detect": detect,
-    "enroll": enroll,
-    "evaluate": evaluate,
-    "explain": explain,
-    "gallery": gallery,
-    "generate": generate,
-    "library": library,
-    "lipsync": lipsync,
-    "predict": predict,
-    "recognize": recognize,
-    "search": search,
-    "sync": sync,
-    "train": train,
-    "watch": watch,
-    "models": models,
-    "bench": bench,
-}
-
-SHORT_OPTIONS = {"-o": "--out", "-n": "--n"}
-"""Short form -> option."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -95,14 +52,9 @@ def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     rest = [SHORT_OPTIONS.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
     command_line = rename_options(rest)
     # A JSON result stands alone, so the progress goes too.
-    if ("--quiet" in words or as_json) and _shows_progress(words[0]):
+    if ("--quiet" in words or as_json) and words[0] in COMMANDS and "quiet" in flags(COMMANDS[words[0]]):
         command_line.append("--quiet")
     return command_line, as_json, debug
-
-
-def _shows_progress(verb: str) -> bool:
-    """Return whether a verb has the option ``quiet``."""
-    return verb in COMMANDS and "quiet" in inspect.signature(COMMANDS[verb]).parameters
 
 
 def _run(words: list[str], as_json: bool, debug: bool) -> int:
@@ -119,10 +71,10 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         suppress_keyboard_interrupt=False,  # main() reports an interruption
     )
     for name, verb in COMMANDS.items():
-        app.command(verb, name=name, help=command_help(name, words))
+        app.command(command(verb), name=name, help=command_help(name, words))
     try:
         result = app(words, exit_on_error=False, print_error=False)
-        return max(render(words, result, as_json), exit_status(result))
+        return max(print_result(words, result, as_json), exit_status(result))
     except CycloptsError as error:
         return fail(f"{describe_parse_error(error, COMMANDS)}; {help_hint(words, COMMANDS)}", 2)
     except KinoscopeError as error:
@@ -136,9 +88,3 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         if debug:
             raise
         return fail(str(wrap_error(error, words[0] if words else "kinoscope")), UnexpectedError.status)
-
-
-def exit_status(result: Any) -> int:
-    """Return the exit status of a result: the highest of its parts."""
-    rows = result if isinstance(result, list) else [result]
-    return max((getattr(row, "status", 0) for row in rows if not isinstance(row, dict)), default=0)

@@ -1,20 +1,17 @@
-"""Printing of results: JSON, or the text of each verb by ``PRINTERS``."""
+"""Printing of the results of the verbs by ``PRINTERS``."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.cli.stdio import discard_output, fail, warn
-from kinoscope.core.launcher import current_launch
+from kinoscope.core.terminal import warn
 from kinoscope.core.validation import pluralize
 
 if TYPE_CHECKING:
     from kinoscope.api.classify import ClassifyResult
-    from kinoscope.api.detect import DetectResult
     from kinoscope.api.enroll import EnrollResult
     from kinoscope.api.evaluate import EvaluateResult
     from kinoscope.api.explain import ExplainResult
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from kinoscope.api.train_segments import TrainSegmentsResult
     from kinoscope.api.train_sync import TrainSyncResult
     from kinoscope.api.watch import WatchResult
-    from kinoscope.pipeline.analysis import Analysis
     from kinoscope.training.classification.state import ClassificationRun
     from kinoscope.training.trainer import TrainingRun
 
@@ -36,74 +32,6 @@ MAX_LISTED_CLIPS = 8
 """Generated files that are all listed; of more, the last five are."""
 
 GENERATED_NOTICE = "each file says in its metadata that it was generated"
-
-LIBRARY_CHANGES = {
-    "added": "added to the library",
-    "changed": "updated in the library",
-    "moved": "in the library already, now at this path",
-    "same": "in the library already",
-}
-"""Change of a library by an analysis -> the line that reports it."""
-
-
-def render(words: Sequence[str], result: Any, as_json: bool) -> int:
-    """Print a result; return 1 if standard output fails, after which the written files are still complete.
-
-    Raises:
-        BrokenPipeError: the reader of standard output, such as head, has closed it.
-    """
-    try:
-        _print(words, result, as_json)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        discard_output()
-        why = (error.strerror or str(error)).lower()
-        return fail(f"cannot print the result ({why}); the written files are complete", 1)
-    finally:
-        _warn_of_damage(result)
-    return 0
-
-
-def _print(words: Sequence[str], result: Any, as_json: bool) -> None:
-    if result is None or (
-        words[0] == "train" and current_launch().rank > 0
-    ):  # of several processes, the first one prints
-        return
-    if as_json:
-        print(json.dumps(to_json(words[0], result), allow_nan=False))
-    elif words[0] == "models":
-        _print_models(result, full="show" in words)
-    else:
-        PRINTERS[words[0]](result)
-
-
-def _warn_of_damage(result: Any) -> None:
-    """Print one line for each source that was not read completely."""
-    from kinoscope.views.console.analysis import damage_summary
-
-    for row in result if isinstance(result, list) else ():
-        timeline = getattr(row, "timeline", None)
-        if timeline is not None and (line := damage_summary(timeline)):
-            warn(line)
-
-
-def to_json(verb: str, result: Any) -> dict[str, Any]:
-    """Return the JSON object that ``--json`` prints."""
-    if verb == "analyze":
-        return {"analyses": [analysis.to_dict() for analysis in result]}
-    if isinstance(result, list):
-        return {verb: [_row_to_json(row) for row in result]}
-    plain: dict[str, Any] = result.to_dict() if hasattr(result, "to_dict") else result
-    return plain
-
-
-def _row_to_json(row: Any) -> Any:
-    if hasattr(row, "to_dict"):
-        return row.to_dict()
-    return row if isinstance(row, dict) else str(row)
 
 
 def _print_paths(paths: Sequence[Path | str]) -> None:
@@ -118,28 +46,8 @@ def _warn_of_unreadable(reasons: Mapping[str, str]) -> None:
         warn(f"{name}: {reason}")
 
 
-def _print_analyses(analyses: Sequence[Analysis]) -> None:
-    for analysis in analyses:
-        _print_analysis(analysis)
-
-
-def _print_analysis(analysis: Analysis) -> None:
-    from kinoscope.views.console.analysis import print_summary
-
-    if analysis.error:
-        warn(analysis.error)
-    if analysis.timeline:
-        print_summary(analysis.timeline)
-        resumed = " (done before)" if analysis.resumed else ""
-        print(f"{analysis.source}: {analysis.seconds:.1f} s{resumed}")
-    if analysis.library_change:
-        print(f"  {LIBRARY_CHANGES[analysis.library_change]}")
-    for note in analysis.notes:
-        print(f"kinoscope: {note}", file=sys.stderr)
-    _print_paths(analysis.written)
-
-
-def _print_models(rows: list[dict[str, Any]], full: bool) -> None:
+def print_models(rows: list[dict[str, Any]], full: bool) -> None:
+    """Print the cards of models as a table."""
     from rich.table import Table
 
     from kinoscope.views.console.data_console import DataConsole
@@ -390,17 +298,6 @@ def _print_recognize(rows: Sequence[RecognizeResult]) -> None:
             print_recognition(row.to_dict())
 
 
-def _print_detect(rows: Sequence[DetectResult]) -> None:
-    from kinoscope.views.console.detection import print_detections
-
-    for row in rows:
-        if row.error:
-            warn(row.error)
-        else:
-            print_detections(row.to_dict())
-        _print_paths(row.written)
-
-
 def _print_sync(rows: Sequence[SyncResult]) -> None:
     from kinoscope.views.console.sync import print_sync
 
@@ -435,10 +332,8 @@ def _print_watch(result: WatchResult) -> None:
 
 
 PRINTERS: dict[str, Callable[[Any], None]] = {
-    "analyze": _print_analyses,
     "classify": _print_classify,
     "convert": lambda paths: print(*paths, sep="\n"),
-    "detect": _print_detect,
     "enroll": _print_enroll,
     "evaluate": _print_evaluate,
     "gallery": _print_gallery,

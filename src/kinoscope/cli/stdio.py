@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from kinoscope.core.addresses import mask
-from kinoscope.core.terminal import EscapingStream
+from kinoscope.core.terminal import EscapingStream, warn
 
 
 def escape_controls(stream: Any) -> Any:
@@ -28,13 +28,6 @@ def discard_output() -> None:
     """Send standard output to the null device, so that flushing its buffer at exit raises no error."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def warn(message: object) -> None:
-    """Print a message to standard error as one line, without the secrets of addresses in it."""
-    line = mask(str(message)).replace("\n", "\\n")
-    with suppress(OSError):
-        print(f"kinoscope: {line}", file=sys.stderr)
 
 
 def fail(message: str, status: int) -> int:

@@ -1,9 +1,13 @@
-"""Escaping of text for a terminal: control characters are shown, never executed."""
+"""Text for a terminal: control characters are shown, never executed; warnings are one line."""
 
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import suppress
 from typing import Any, TextIO
+
+from kinoscope.core.addresses import mask
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Control characters except tabs and line ends, and those that change the direction of text."""
@@ -43,3 +47,10 @@ class EscapingStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.rich_proxied_file, name)
+
+
+def warn(message: object) -> None:
+    """Print a message to standard error as one line, without the secrets of addresses in it."""
+    line = mask(str(message)).replace("\n", "\\n")
+    with suppress(OSError):
+        print(f"kinoscope: {line}", file=sys.stderr)

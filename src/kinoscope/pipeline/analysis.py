@@ -17,7 +17,6 @@ from kinoscope import __version__
 from kinoscope.core import files
 from kinoscope.core.errors import (
     Interrupted,
-    KinoscopeError,
     OptionError,
     OutputError,
     OutputExists,
@@ -29,6 +28,7 @@ from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.console.progress import bar
 from kinoscope.views.timeline import Timeline
 
@@ -51,45 +51,6 @@ TASK_DEPENDENCIES: Mapping[str, frozenset[str]] = {
 
 RESULT_FOLDERS = ("images", "pictures", "clips", "csv", "mot", "parquet")
 """Folders of further results, in the folder of an analysis; earlier versions called that of the images ``pictures``."""
-
-
-@dataclass
-class Analysis:
-    """The outcome of one source: its timeline and the folder that contains it, or the error that stopped it.
-
-    ``library_change`` says what adding it to a library changed: ``added``, ``changed``, ``moved`` or ``same``;
-    ``interrupted`` whether the user pressed Ctrl-C; ``notes`` what became of the results that the folder had before;
-    ``replaced`` the files of those that are replaced as a whole.
-    """
-
-    source: str
-    folder: Path
-    timeline: Timeline | None = None
-    error: KinoscopeError | None = None
-    seconds: float = 0.0
-    resumed: bool = False
-    written: list[Path] = field(default_factory=list)
-    library_change: str | None = None
-    interrupted: bool = False
-    notes: list[str] = field(default_factory=list)
-    failed: bool = False
-    replaced: dict[Path, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def status(self) -> int:
-        """0 done; 1 done, but a task failed or reading stopped early; 2 the input or the output cannot be used."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return 0 if self.timeline.ok and not self.failed else 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plain form for ``--json``."""
-        fields: dict[str, Any] = {"source": self.source, "folder": str(self.folder), "status": self.status}
-        if self.error:
-            fields["error"] = str(self.error)
-        fields |= {"library": self.library_change} if self.library_change else {}
-        fields |= {"notes": self.notes} if self.notes else {}
-        return fields | ({"timeline": self.timeline.to_dict()} if self.timeline else {})
 
 
 @dataclass(frozen=True)

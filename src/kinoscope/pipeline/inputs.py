@@ -6,11 +6,12 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
 from kinoscope.core.addresses import Address, short_name
-from kinoscope.core.errors import SourceError
+from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import hard_link
 
 MAX_FOLDER_NUMBER = 10_000
@@ -21,6 +22,42 @@ SOURCE_KEYS = ("source", "bytes", "modified", "images", "sample")
 
 HASHED_CHUNKS, CHUNK_BYTES = 16, 65_536
 """Chunks of a file that are hashed, spread evenly over it, and their length in bytes."""
+
+
+SourceName = str | Path
+"""A file, a folder, a pattern, a URL or a device."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Verb(Protocol[P, R]):
+    """A verb that takes one source or several."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a text is one source, not a sequence of letters
+        self, sources: SourceName, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+    @overload
+    def __call__(self, sources: Sequence[SourceName], /, *args: P.args, **kwargs: P.kwargs) -> list[R]: ...
+
+
+def one_or_several(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]]) -> Verb[P, R]:
+    """Return a verb on a list of sources that also takes one source, and then returns its result, not a list.
+
+    The verb raises OptionError if one source, such as a folder, stands for several.
+    """
+
+    @wraps(verb)
+    def call(sources: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if not isinstance(sources, str | Path):
+            return verb(sources, *args, **kwargs)
+        if len(expand([sources])) > 1:
+            raise OptionError(f"{sources} stands for several videos; give a list, as in [{str(sources)!r}]")
+        return verb([sources], *args, **kwargs)[0]
+
+    return cast(Verb[P, R], call)
 
 
 def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:

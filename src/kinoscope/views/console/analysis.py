@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kinoscope.core.results import Event, TaskReport, Track
+from kinoscope.core.terminal import warn
 from kinoscope.core.time import format_clock
 from kinoscope.core.validation import pluralize
+from kinoscope.results.analysis import Analysis
 from kinoscope.views.console import sync
+from kinoscope.views.console.render import print_paths, render
 from kinoscope.views.formats.clock import duration, origin
 from kinoscope.views.formats.plain import one_line
 from kinoscope.views.timeline import Timeline
@@ -33,6 +37,15 @@ _REPORT_COUNTS = {"appearance": ("inferences", "embedding"), "preview": ("frames
 _STATUS_STYLES = {"failed": "bold red", "interrupted": "yellow", "incomplete": "yellow", "skipped": "dim"}
 
 
+LIBRARY_CHANGES = {
+    "added": "added to the library",
+    "changed": "updated in the library",
+    "moved": "in the library already, now at this path",
+    "same": "in the library already",
+}
+"""Change of a library by an analysis -> the line that reports it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
     """Summary of the results of one task.
@@ -52,6 +65,22 @@ class SummaryRow:
     details: str
     model: str
     seconds: float
+
+
+@render.register
+def render_analysis(analysis: Analysis) -> None:
+    """Print the summary of an analysis, or its error, and the files written."""
+    if analysis.error:
+        warn(analysis.error)
+    if analysis.timeline:
+        print_summary(analysis.timeline)
+        resumed = " (done before)" if analysis.resumed else ""
+        print(f"{analysis.source}: {analysis.seconds:.1f} s{resumed}")
+    if analysis.library_change:
+        print(f"  {LIBRARY_CHANGES[analysis.library_change]}")
+    for note in analysis.notes:
+        print(f"kinoscope: {note}", file=sys.stderr)
+    print_paths(analysis.written)
 
 
 def summary_rows(timeline: Timeline) -> list[SummaryRow]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.core.terminal import warn
 from kinoscope.core.time import format_clock
+from kinoscope.results.detect import DetectResult
+from kinoscope.views.console.render import print_paths, render
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -13,6 +16,16 @@ if TYPE_CHECKING:
 
 MAX_TRACKS, MAX_COUNT_ROWS = 60, 24
 """Rows that are printed of each table; the JSON and the CSV contain all."""
+
+
+@render.register
+def render_detections(result: DetectResult) -> None:
+    """Print the objects of a source, or its error, and the files written."""
+    if result.error:
+        warn(result.error)
+    else:
+        print_detections(result.to_dict())
+    print_paths(result.written)
 
 
 def print_detections(result: Mapping[str, Any], console: Console | None = None) -> None:

@@ -1,30 +1,15 @@
-"""A trained model that distinguishes colours, and clips of one colour each."""
+"""Clips of one colour each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from kinoscope.core.results import TaskResult
 from kinoscope.source.synthetic.video import SyntheticSource
-from tests.helpers.tiny_models import NETWORK, train_tiny
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
-
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
-    """Write trained models that distinguish colours; see ``train_tiny``."""
-    monkeypatch.setattr("kinoscope.models.trainable.classifiers.NETWORKS", (NETWORK,))
-    monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path / "cache"))
-
-    def make(name: str = "model", **facts: object) -> Path:
-        return train_tiny(tmp_path / name, **facts)  # type: ignore[arg-type]
-
-    return make
 
 
 def film(path: Path, *stretches: tuple[str, float], rate: int = 8) -> Path:

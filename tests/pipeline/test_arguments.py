@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from kinoscope.api.arguments import choose_models, choose_tasks
 from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.pipeline.arguments import choose_models, choose_tasks
 from kinoscope.tasks.classify import Classify
 from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
-from tests.api.conftest import film
+from tests.helpers.colour_clips import film
 
 Make = Callable[..., Path]
 
