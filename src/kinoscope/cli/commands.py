@@ -53,12 +53,13 @@ SHORT_OPTIONS = {"-o": "--out", "-n": "--n"}
 """Short form -> option."""
 
 
-def flags(verb: Callable[..., Any]) -> set[str]:
-    """Return the names of the flags of a verb: of its parameters, and of the fields of its groups of options."""
-    names: set[str] = set()
+def flags(verb: Callable[..., Any]) -> dict[str, Any]:
+    """Return name -> type of the flags and arguments of a verb; each field of a group of options is a flag."""
+    types: dict[str, Any] = {}
     for name, kind in get_type_hints(verb).items():
-        names |= set(kind.__dataclass_fields__) if _is_group(kind) else {name}
-    return names - {"return"}
+        types |= get_type_hints(kind) if _is_group(kind) else {name: kind}
+    types.pop("return", None)
+    return types
 
 
 def command(verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,5 +33,5 @@ def test_a_result_without_text_shows_its_error_and_its_files(capsys: pytest.Capt
 
 
 def test_what_is_no_result_is_a_fault() -> None:
-    with pytest.raises(TypeError, match="no module of views.console prints int"):
+    with pytest.raises(TypeError, match=r"no module of views\.console prints int"):
         render(3)
