@@ -1,5 +1,8 @@
 import gc
 import struct
+import subprocess
+import sys
+import zlib
 from fractions import Fraction
 
 import av
@@ -138,3 +141,16 @@ def test_images_that_cannot_be_read_are_let_go_of_at_once(tmp_path):
         assert alive() == before
     finally:
         gc.enable()
+
+
+def test_a_colour_profile_with_a_name_does_not_crash_the_process(tmp_path):
+    """Read a PNG with the chunk iCCP in a process of its own: it would be killed, not fail."""
+    av.VideoFrame.from_ndarray(noise(1, 16, 16)[0], "rgb24").save(tmp_path / "plain.png")
+    data = (tmp_path / "plain.png").read_bytes()
+    header, profile = data[:33], b"a profile\0\0" + zlib.compress(bytes(128))
+    chunk = struct.pack(">I", len(profile)) + b"iCCP" + profile + struct.pack(">I", zlib.crc32(b"iCCP" + profile))
+    (tmp_path / "named.png").write_bytes(header + chunk + data[33:])
+    code = "import sys; from kinoscope import open_source; print(len(list(open_source(sys.argv[1]).frames())))"
+    command = [sys.executable, "-c", code, str(tmp_path / "named.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from typing import Any, TypeVar
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideDataContainer
+from av.dictionary import Dictionary
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -87,7 +90,20 @@ def side_data(frame: VideoFrame, name: str) -> Any:
     data = SideDataContainer.__new__(SideDataContainer)
     with suppress(ValueError):  # a kind that PyAV has no name for, such as EXIF, ends the list
         data.__init__(frame)  # type: ignore[misc]
+    for item in data:
+        _keep_metadata(item)
     return data.get(name)
+
+
+def _keep_metadata(item: SideData) -> None:
+    """Keep the metadata of side data for ever, if there is some, such as the name of a colour profile.
+
+    PyAV frees the dictionary with the object that wraps it, though it belongs to the frame, which then frees it again:
+    the process would crash. A reference that is never dropped keeps the wrapper, which holds no pixels.
+    """
+    for metadata in gc.get_referents(item):
+        if isinstance(metadata, Dictionary) and metadata:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(metadata))
 
 
 def display_size(size: Size, aspect: Fraction) -> Size:
