@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write an image of Ann, and a folder of films, in which fake networks recognize people by their colour."""
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceDetector", ColourFinder)
     monkeypatch.setattr("kinoscope.models.inference.faces.FaceEmbedder", ColourEmbedder)
-    monkeypatch.setattr("kinoscope.api.library.embed_speech", lambda *_: {})
+    monkeypatch.setattr("kinoscope.pipeline.library_updates.embed_speech", lambda *_: {})
     for task in (Scenes, Speech):
         monkeypatch.setitem(TASKS, task.name, task)
     cv2.imwrite(str(tmp_path / "ann.png"), cv2.cvtColor(draw(ANN), cv2.COLOR_RGB2BGR))

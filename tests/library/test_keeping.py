@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kinoscope.core.errors import LibraryError, MissingExtra
+from kinoscope.core.errors import MissingExtra
 from kinoscope.library import Library
 from kinoscope.source.synthetic.video import shapes
 
@@ -97,15 +97,3 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setitem(sys.modules, "lancedb", None)
     with pytest.raises(MissingExtra, match=r"pip install 'kinoscope\[library\]'"):
         library("list", tmp_path / "films.lance")
-
-
-def test_folders_of_images_are_known_by_all_their_content_and_streams_are_not(tmp_path: Path) -> None:
-    from kinoscope.api.library import content_hash
-
-    for name, content in (("a.png", b"1"), ("b.png", b"2")):
-        (tmp_path / name).write_bytes(content)
-    first = content_hash(str(tmp_path))
-    (tmp_path / "b.png").write_bytes(b"3")
-    assert content_hash(str(tmp_path)) != first
-    with pytest.raises(LibraryError, match="is no file"):
-        content_hash("rtsp://camera/1")

@@ -88,7 +88,7 @@ class CharacterCounts:
 
 
 def test_what_is_said_is_found_by_meaning(kinoscope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kinoscope.api.library import store_timeline
+    from kinoscope.pipeline.library_updates import store_timeline
     from tests.helpers.libraries import timeline
 
     monkeypatch.setattr("kinoscope.models.inference.sentence_embedder.SentenceEmbedder", CharacterCounts)

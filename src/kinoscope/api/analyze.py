@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kinoscope.api.library import ensure_library, store_analysis
 from kinoscope.core.addresses import short_name
 from kinoscope.core.errors import OptionError
 from kinoscope.core.validation import require_known, require_positive
@@ -25,6 +24,7 @@ from kinoscope.pipeline.arguments import (
     choose_views,
     demand_task,
 )
+from kinoscope.pipeline.library_updates import ensure_library, store_analysis
 from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 from kinoscope.views.video.redaction_plan import Method

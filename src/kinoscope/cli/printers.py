@@ -264,21 +264,6 @@ def _print_gallery(result: dict[str, Any]) -> None:
     _print_paths(result.get("written", ()))
 
 
-def _print_library(result: dict[str, Any]) -> None:
-    from kinoscope.views.console.library import print_library_check, print_name_counts, print_video, print_videos
-
-    if "videos" in result:
-        print_videos(result["videos"])
-    elif "names" in result:
-        print_name_counts(result["names"])
-    elif "rows" in result:
-        print_library_check(result)
-    for row in result.get("shown", ()):
-        print_video(row)
-    for row in result.get("removed", ()):
-        print(f"removed {row['path']}")
-
-
 def _print_search(result: SearchResult) -> None:
     from kinoscope.views.pages.search import print_search_results
 
@@ -338,7 +323,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "evaluate": _print_evaluate,
     "gallery": _print_gallery,
     "generate": _print_generate,
-    "library": _print_library,
     "lipsync": _print_lipsync,
     "predict": _print_predict,
     "recognize": _print_recognize,

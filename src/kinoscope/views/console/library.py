@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.time import format_clock
 from kinoscope.core.validation import pluralize
+from kinoscope.results.library import LibraryResult
 from kinoscope.views.console.gallery import table
+from kinoscope.views.console.render import render
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -16,6 +18,22 @@ if TYPE_CHECKING:
 
 MAX_NAMES = 60
 """Names of a library that are printed; the rest is counted."""
+
+
+@render.register
+def render_library(result: LibraryResult) -> None:
+    """Print the contents of a library, or what was removed or cleaned up."""
+    plain = result.to_dict()
+    if result.videos is not None:
+        print_videos(plain["videos"])
+    if result.names is not None:
+        print_name_counts(result.names)
+    if result.check is not None:
+        print_library_check(result.check)
+    for row in result.shown or ():
+        print_video(row)
+    for video in result.removed or ():
+        print(f"removed {video.path}")
 
 
 def print_videos(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
