@@ -6,12 +6,13 @@ import importlib
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+import kinoscope
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
-from kinoscope.pipeline import analysis, engine
+from kinoscope.pipeline import analysis, classification, engine
 from kinoscope.results.analysis import Analysis
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
@@ -61,25 +62,36 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     assert (tmp_path / "out" / "good" / "timeline.json").exists()
 
 
-@pytest.mark.parametrize("verb", ["detect", "recognize", "classify", "sync"])
+@pytest.mark.parametrize("verb", ["detect", "recognize", "sync"])
 def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"kinoscope.api.{verb}")
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise IndexError("not foreseen")
-
-    monkeypatch.setattr(module, f"{verb}_source" if verb in ("recognize", "classify") else "analyze_in_memory", fail)
+    monkeypatch.setattr(module, "recognize_source" if verb == "recognize" else "analyze_in_memory", fail)
     one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
     if verb == "detect":
         module._detect(one, None, None)
     elif verb == "recognize":
         module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
-    elif verb == "classify":
-        module._classify(one, lambda: nullcontext(print), "model", 1, {}, "cpu", None)
     else:
         one = module._measure("x.mp4", None, None)
     assert isinstance(one.error, KinoscopeError)
     assert "x.mp4: IndexError: not foreseen" in str(one.error)
+
+
+def fail(*_: Any, **__: Any) -> NoReturn:
+    raise IndexError("not foreseen")
+
+
+def test_nor_a_classification_of_others(videos: list[Path], tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    classify_source = classification.classify_source
+
+    def fail_on_bad(source: str, *rest: Any) -> Timeline:
+        return fail() if "bad" in source else classify_source(source, *rest)
+
+    monkeypatch.setattr(classification, "classify_source", fail_on_bad)
+    bad, good = kinoscope.classify(videos, model=str(tiny()))
+    assert isinstance(bad.error, KinoscopeError)
+    assert "bad.mp4: IndexError: not foreseen" in str(bad.error)
+    assert (bad.timeline, bad.top, bad.segments, good.error) == (None, [], [], None)
 
 
 def test_results_before_an_unforeseen_exception_are_saved(light: Any) -> None:

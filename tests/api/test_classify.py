@@ -46,7 +46,7 @@ def test_strips_and_folders_of_frames_are_clips(tiny: Make, tmp_path: Path) -> N
     for i in range(20):
         cv2.imwrite(str(tmp_path / "frames" / f"{i}.png"), frame)
     cv2.imwrite(str(tmp_path / "photo.png"), frame[:9])
-    found = classify(*(tmp_path / name for name in ("strip.png", "frames", "photo.png")), model=str(tiny()))
+    found = classify([tmp_path / name for name in ("strip.png", "frames", "photo.png")], model=str(tiny()))
     assert [one.top[0][0] for one in found] == ["blue"] * 3
     assert found[0].timeline is not None
     assert found[0].timeline.source["frames"] == 20

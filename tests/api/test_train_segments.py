@@ -33,7 +33,7 @@ def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
     assert learned.videos == (3, 1)
     assert learned.written == Path(model) / REFINER_FILE
     assert learned.after.average_map > 0.5
-    found = kinoscope.classify(tmp_path / "v3.mp4", model=str(model), quiet=True)[0].segments
+    found = kinoscope.classify(tmp_path / "v3.mp4", model=str(model), quiet=True).segments
     assert min(found, key=lambda segment: segment.start).label == "red"
     assert {"red", "green", "blue"} == {segment.label for segment in found}
 

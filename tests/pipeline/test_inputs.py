@@ -1,9 +1,12 @@
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from kinoscope.core.errors import OutputError, SourceError
+from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.core.files import prepare_folder
 from kinoscope.pipeline import inputs
 
@@ -88,3 +91,30 @@ def test_a_video_lies_beside_its_report(tmp_path: Path) -> None:
     assert inputs.link_beside(source, folder) == "video.mp4"
     assert (folder / "video.mp4").samefile(source)
     assert inputs.link_beside(source, folder) == "video.mp4"
+
+
+def write_strips(folder: Path) -> Path:
+    for name in ("1.png", "2.png"):
+        folder.mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / name), np.zeros((12, 48, 3), np.uint8))
+    return folder
+
+
+def names(sources: Sequence[inputs.SourceName]) -> list[str]:
+    return [Path(name).name for name in sources]
+
+
+def test_one_source_has_one_result_and_a_list_a_list(tmp_path: Path) -> None:
+    verb = inputs.one_or_several(names)
+    assert (verb("a.mp4"), verb(Path("b.mp4")), verb(["a.mp4"])) == ("a.mp4", "b.mp4", ["a.mp4"])
+    touch(tmp_path / "a.mp4")
+    touch(tmp_path / "b.mp4")
+    with pytest.raises(OptionError, match=r"stands for several videos; give a list, as in \['"):
+        verb(tmp_path)
+
+
+def test_a_folder_of_strips_is_one_source_unless_each_strip_is_a_clip(tmp_path: Path) -> None:
+    folder = write_strips(tmp_path / "strips")
+    assert inputs.one_or_several(names)(folder) == "strips"
+    with pytest.raises(OptionError, match="strips stands for several videos"):
+        inputs.one_or_several_clips(names)(folder)

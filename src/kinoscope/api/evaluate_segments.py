@@ -80,7 +80,7 @@ def demand_path(video: Annotated) -> str:
 
 
 def _detect_segments(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
-    from kinoscope.api.classify import classify_source
+    from kinoscope.pipeline.classification import classify_source
     from kinoscope.views.formats.clock import origin
 
     with bar(video.name, quiet) as progress:

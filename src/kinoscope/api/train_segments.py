@@ -173,9 +173,9 @@ def _score_videos(
 
 
 def _score_video(video: Annotated, model: str, device: str, quiet: bool) -> ScoredVideo:
-    from kinoscope.api.classify import classify_source
     from kinoscope.api.evaluate_segments import demand_path, name_segments
     from kinoscope.models.inference.classifier import find_classifier, get_sampling
+    from kinoscope.pipeline.classification import classify_source
     from kinoscope.views.formats.clock import origin
 
     card = find_classifier(model)

@@ -11,7 +11,6 @@ from kinoscope.core.terminal import warn
 from kinoscope.core.validation import pluralize
 
 if TYPE_CHECKING:
-    from kinoscope.api.classify import ClassifyResult
     from kinoscope.api.enroll import EnrollResult
     from kinoscope.api.evaluate import EvaluateResult
     from kinoscope.api.explain import ExplainResult
@@ -88,16 +87,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value):
         return "\n".join(map(_cell, value))
     return "" if value is None else str(value)
-
-
-def _print_classify(rows: Sequence[ClassifyResult]) -> None:
-    from kinoscope.views.console.evaluation import print_classes
-
-    for row in rows:
-        if row.error:
-            warn(row.error)
-        else:
-            print_classes(row.source, row.top, row.segments)
 
 
 def _print_evaluate(result: EvaluateResult) -> None:
@@ -317,7 +306,6 @@ def _print_watch(result: WatchResult) -> None:
 
 
 PRINTERS: dict[str, Callable[[Any], None]] = {
-    "classify": _print_classify,
     "convert": lambda paths: print(*paths, sep="\n"),
     "enroll": _print_enroll,
     "evaluate": _print_evaluate,

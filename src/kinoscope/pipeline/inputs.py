@@ -48,12 +48,20 @@ def one_or_several(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]]
 
     The verb raises OptionError if one source, such as a folder, stands for several.
     """
+    return _accept_one(verb, strips=False)
 
+
+def one_or_several_clips(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]]) -> Verb[P, R]:
+    """Return a verb as ``one_or_several`` does, where each image of a folder may be a clip: a strip of frames."""
+    return _accept_one(verb, strips=True)
+
+
+def _accept_one(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]], strips: bool) -> Verb[P, R]:
     @wraps(verb)
     def call(sources: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
         if not isinstance(sources, str | Path):
             return verb(sources, *args, **kwargs)
-        if len(expand([sources])) > 1:
+        if len(expand([sources], strips)) > 1:
             raise OptionError(f"{sources} stands for several videos; give a list, as in [{str(sources)!r}]")
         return verb([sources], *args, **kwargs)[0]
 

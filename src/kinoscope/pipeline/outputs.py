@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from kinoscope import __version__
 from kinoscope.core import files
-from kinoscope.core.errors import KinoscopeError, OutputError, OutputExists
+from kinoscope.core.addresses import short_name
+from kinoscope.core.callbacks import ProgressCallback
+from kinoscope.core.errors import KinoscopeError, OutputError, OutputExists, wrap_error
 from kinoscope.pipeline import analysis, inputs
+from kinoscope.results.base import Result
 from kinoscope.views.console.progress import bar
 from kinoscope.views.timeline import Timeline
 
@@ -18,7 +22,38 @@ SaveTimeline = Callable[[Timeline], None]
 ClaimFolder = Callable[[], AbstractContextManager[SaveTimeline]]
 """Claims the folder of a source, and yields the function that saves its timeline there."""
 
+AnalyzeSource = Callable[[str, ProgressCallback | None], Timeline]
+"""Returns the timeline of a source, and calls the callback with the seconds done."""
+
+SourceResult = TypeVar("SourceResult", bound=Result)
+
 OUTPUT_NAMES = ("timeline.json", "features.safetensors")
+
+
+def run_each(
+    results: list[SourceResult], claims: Sequence[ClaimFolder], analyze: AnalyzeSource, quiet: bool
+) -> list[SourceResult]:
+    """Analyze the source of each result, and return the results with their timeline, or with the error that arose.
+
+    After Ctrl-C the results of the remaining sources are left out.
+
+    Args:
+        results: one for each source, without a timeline.
+        claims: of their folders, as ``claim_folders`` returns them.
+        analyze: returns the timeline of a source.
+        quiet: show no progress.
+    """
+    for number, (result, claim) in enumerate(zip(results, claims, strict=True), 1):
+        try:
+            with bar(short_name(result.source), quiet) as progress, claim() as save:
+                timeline = analyze(result.source, progress)
+                save(timeline)
+            result.timeline = timeline
+        except Exception as error:
+            result.error = wrap_error(error, result.source)
+        if result.timeline and result.timeline.decode.interrupted:
+            return results[:number]
+    return results
 
 
 class SourceStatus:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.results import Event
 from kinoscope.core.time import format_clock
 from kinoscope.core.validation import pluralize
 from kinoscope.views.formats.plain import one_line
@@ -20,9 +19,6 @@ MEASURE_NAMES = {
     "map": "mean average precision",
 }
 """Metric -> its printed name."""
-BAR_WIDTH = 24
-"""Characters of a bar of 100 %."""
-BAR_FULL, BAR_EMPTY = "█", "─"
 MAX_CLASSES = 20
 """Classes that are printed; of more, those with the lowest recall."""
 
@@ -46,26 +42,6 @@ def _plain_table(*columns: str) -> Any:
     for name in columns[1:]:
         table.add_column(name, justify="right", no_wrap=True)
     return table
-
-
-def print_classes(
-    source: str, top: Sequence[tuple[str, float]], segments: Iterable[Event] = (), console: Console | None = None
-) -> None:
-    """Print the most probable classes of a source and, for a long one, the segments over time."""
-    from rich.text import Text
-
-    console = _console(console)
-    console.print(Text(one_line(source), "bold"), soft_wrap=True)
-    name_width = max((len(one_line(name)) for name, _ in top), default=0)
-    for name, share in top:
-        bar = round(BAR_WIDTH * share)
-        line = Text(f"  {one_line(name):<{name_width}}  {100 * share:5.1f} %  ")
-        console.print(line + Text(BAR_FULL * bar, "cyan") + Text(BAR_EMPTY * (BAR_WIDTH - bar), "dim"), soft_wrap=True)
-    for event in segments:
-        span = f"  {format_clock(event.start)} - {format_clock(event.end)}"
-        console.print(
-            Text(f"{span}  {one_line(event.label):<{name_width}}  {100 * event.score:5.1f} %"), soft_wrap=True
-        )
 
 
 def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> None:
