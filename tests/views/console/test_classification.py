@@ -20,7 +20,7 @@ def test_classes_and_segments_are_printed(capsys: pytest.CaptureFixture[str]) ->
     render(ClassifyResult("a.mp4", timeline=timeline))
     assert capsys.readouterr().out.splitlines() == [
         "a.mp4",
-        "  ride    75.0 %  " + "█" * 18 + "─" * 6,
-        "  jump    25.0 %  " + "█" * 6 + "─" * 18,
-        "  00:00:00.000 - 00:00:02.000  ride    80.0 %",
+        "  ride   75.0 %  " + "█" * 18 + "─" * 6,
+        "  jump   25.0 %  " + "█" * 6 + "─" * 18,
+        "  00:00:00.000 - 00:00:02.000  ride   80.0 %",
     ]
