@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from kinoscope.api.train import train
     from kinoscope.api.watch import watch
     from kinoscope.source import open_source
+    from kinoscope.source.video_object import Video
 
 disable_telemetry()
 
 _MODULES = {
+    "Video": "kinoscope.source.video_object",
     "analyze": "kinoscope.api.analyze",
     "bench": "kinoscope.api.bench",
     "classify": "kinoscope.api.classify",
@@ -51,6 +53,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Video",
     "__version__",
     "analyze",
     "bench",

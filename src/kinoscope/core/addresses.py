@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import PurePath
+from typing import Self
 
 HIDDEN = "***"
 """Text that replaces a secret."""
@@ -35,7 +36,7 @@ class Address(str):
     __slots__ = ("real",)
     real: str
 
-    def __new__(cls, text: str | os.PathLike[str]) -> Address:
+    def __new__(cls, text: str | os.PathLike[str]) -> Self:
         """Return the masked address; ``text`` itself if it is an Address already."""
         if isinstance(text, cls):
             return text

@@ -44,6 +44,9 @@ class Frame:
     def __post_init__(self) -> None:
         _check(self.pixels, "HWC")
 
+    def __repr__(self) -> str:
+        return f"Frame(time={float(self.time):.6g}, index={self.index}, size={self.size})"
+
     @property
     def size(self) -> Size:
         """Width and height in pixels."""
@@ -76,6 +79,10 @@ class FrameBatch:
             raise ValueError(f"{len(self.pixels)} frames, exact times of {len(self.exact)}")
         if np.any(np.diff(self.times) < 0):
             raise ValueError("times must not decrease")
+
+    def __repr__(self) -> str:
+        span = f" from {self.times[0]:.6g} to {self.times[-1]:.6g} s" if len(self) else ""
+        return f"FrameBatch({len(self)} frames of {self.size[0]}x{self.size[1]}{span})"
 
     @classmethod
     def stack(cls, frames: Sequence[Frame]) -> FrameBatch:
@@ -116,6 +123,16 @@ class Audio:
     def __post_init__(self) -> None:
         if self.samples.dtype != np.float32 or self.samples.ndim != 1 or self.rate <= 0:
             raise ValueError(f"audio must be float32 (N,) at a rate > 0, not {self.samples.dtype} {self.samples.shape}")
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Audio]) -> Audio:
+        """Return parts of one rate, in order of time, as one section; gaps between them are silent."""
+        first = parts[0]
+        offsets = [round((part.start - first.start) * first.rate) for part in parts]
+        samples = np.zeros(max(at + len(part.samples) for at, part in zip(offsets, parts, strict=True)), np.float32)
+        for at, part in zip(offsets, parts, strict=True):
+            samples[at : at + len(part.samples)] = part.samples
+        return cls(samples, first.rate, first.start)
 
     @property
     def end(self) -> Fraction:

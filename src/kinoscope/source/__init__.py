@@ -14,6 +14,7 @@ from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.time import Seconds, parse_time
 from kinoscope.source.base import Item, LazyFrame, Source
+from kinoscope.source.frames import FrameSource, VideoAddress, in_memory
 from kinoscope.source.limits import Limits
 
 __all__ = ["Item", "LazyFrame", "Source", "open_clip", "open_source"]
@@ -36,8 +37,8 @@ def open_source(
     Args:
         path: a video file; a URL (http, https, rtsp, rtsps, rtmp, rtmps, udp, rtp); a camera (``camera:0`` or
             ``/dev/video0``); an image; a folder of images or a pattern of their names (``shots/%05d.png``,
-            ``shots/*.png``); or a synthetic video (``synthetic:shapes?duration=2``). An existing file takes precedence
-            over an address.
+            ``shots/*.png``); a synthetic video (``synthetic:shapes?duration=2``); or the address of a ``Video``. An
+            existing file takes precedence over an address.
         start, end: read only [start, end), in seconds or as a clock, on the time axis of the frames.
         rate: frames per second: a video is sampled down to it, and images are shown at it (25 otherwise).
         on_error: what to do about a frame that cannot be decoded: ``skip``, ``repeat``, ``blank`` or ``raise``.
@@ -53,10 +54,15 @@ def open_source(
         SourceError: it cannot be opened, or there is nothing in it.
         OptionError: an option has a value that cannot be used.
     """
+    if isinstance(path, VideoAddress) and path.options:
+        options = path.merge({
+            "start": start, "end": end, "audio_track": audio_track, "limit": limit, "video_track": video_track,
+        })  # fmt: skip
+        return open_source(Address(path.real), rate=rate, on_error=on_error, live=live, endless=endless, **options)
     first, last, speed = (None if value is None else parse_time(value) for value in (start, end, rate))
     check_time_range(first, last, speed)
-    options = Limits.parse(limit or ""), endless or bool(live)
-    source = _open(Address(path), first, last, speed, on_error, (audio_track, video_track), *options)
+    limits, continues = Limits.parse(limit or ""), endless or bool(live)
+    source = _open(Address(path), first, last, speed, on_error, (audio_track, video_track), limits, continues)
     for name, number in (("audio", audio_track), ("video", video_track)):
         if number is not None and not _is_file(source):
             source.close()
@@ -132,6 +138,8 @@ def _open(
     limits: Limits,
     endless: bool,
 ) -> Source:
+    if (frames := in_memory(path)) is not None:
+        return FrameSource(frames, start, end, rate)
     if path.startswith("synthetic:") and not os.path.exists(path):
         from kinoscope.source.synthetic.address import source_from_address
 

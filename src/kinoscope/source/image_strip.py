@@ -10,14 +10,15 @@ from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.source.base import Item, LazyFrame, Source
-from kinoscope.source.decode.scaler import Scaler
+from kinoscope.source.decode.scaler import Scaler, resize
+from kinoscope.source.frames import in_memory
 from kinoscope.source.images import DEFAULT_IMAGE_RATE, is_image_path, load_image
 from kinoscope.source.limits import DEFAULT_LIMITS, Limits
 
 
 def is_image_file(path: str) -> bool:
     """Return whether a path is that of one image."""
-    return Path(path).is_file() and is_image_path(path)
+    return in_memory(path) is None and Path(path).is_file() and is_image_path(path)
 
 
 class ImageStripSource(Source):
@@ -61,10 +62,7 @@ class ImageStripSource(Source):
 
     def _lazy_frame(self, index: int, time: Fraction) -> LazyFrame:
         def render(size: Size) -> Pixels:
-            from av.video.frame import VideoFrame
-
             side = self.info.height
-            square = self._strip[:, index * side : (index + 1) * side].copy()
-            return square if size == self.info.size else Scaler()(VideoFrame.from_ndarray(square, "rgb24"), size)
+            return resize(self._strip[:, index * side : (index + 1) * side].copy(), size)
 
         return LazyFrame(render, self.info.size, time, index, key=True, duration=1 / DEFAULT_IMAGE_RATE)

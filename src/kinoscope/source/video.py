@@ -215,11 +215,12 @@ class VideoSource(Source):
         )
 
     def _should_seek(self, times: list[Fraction]) -> bool:
-        if self._live or self._joined or len(times) < 2:
+        if self._live or self._joined or not times:
             return False
         self._opened = demuxer = self._take_demuxer()
         gop = None if demuxer.video is None else keyframe_interval(demuxer.video)
-        return gop is not None and (times[-1] - times[0]) / (len(times) - 1) > gop
+        first = times[0] if len(times) > 1 else self.begin
+        return gop is not None and (times[-1] - first) / max(1, len(times) - 1) > gop
 
     def _seek_frames(self, times: list[Fraction]) -> Iterator[LazyFrame]:
         """Yield frames, decoded only from the keyframe before each time; the average rate determines ``index``."""

@@ -182,6 +182,13 @@ class _SizeScaler:
         )
 
 
+def resize(pixels: Pixels, size: Size) -> Pixels:
+    """Return RGB pixels (H, W, 3) scaled to ``size`` (width, height); themselves if they have it already."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    return Scaler()(VideoFrame.from_ndarray(pixels, "rgb24"), size)
+
+
 def get_colour_matrix(frame: VideoFrame) -> Colorspace | None:
     """Return the matrix of a frame; as in players, an untagged one is taken as BT.709 if it is HD, else BT.601."""
     if frame.format.is_rgb:

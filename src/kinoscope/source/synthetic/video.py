@@ -93,7 +93,9 @@ class SyntheticSource(Source):
         time = self.info.start + number * self._step
 
         def render(size: Size) -> Pixels:
-            return _resize(self._render_frame(number, time), size)
+            from kinoscope.source.decode.scaler import resize
+
+            return resize(self._render_frame(number, time), size)
 
         return LazyFrame(render, self.info.size, time, index, key=True, duration=self._step)
 
@@ -266,13 +268,3 @@ def _paint(pixels: Pixels, box: tuple[int, int, int, int], colour: tuple[int, in
         np.hypot(x - (x1 + x2 - 1) / 2, y - (y1 + y2 - 1) / 2) <= (x2 - x1) / 2 if round_ else np.ones(x.shape, bool)
     )
     pixels[y1:y2, x1:x2][inside] = colour
-
-
-def _resize(pixels: Pixels, size: Size) -> Pixels:
-    if (pixels.shape[1], pixels.shape[0]) == size:
-        return pixels
-    from av.video.frame import VideoFrame
-
-    from kinoscope.source.decode.scaler import Scaler
-
-    return Scaler()(VideoFrame.from_ndarray(pixels, "rgb24"), size)
