@@ -77,7 +77,7 @@ def replace_audio(video: Path, audio: Path, out: Path) -> None:
 
 def sync_of(path: Path) -> str:
     """Return the measured offset, as text, by the synchronization network."""
-    (found,) = kinoscope.sync(path, quiet=True)
+    found = kinoscope.sync(path, quiet=True)
     if found.timeline is None or "sync.curves" not in found.timeline.features:
         return f"not measurable: {found.reason}"
     curves, lags = (found.timeline.features[f"sync.{name}"] for name in ("curves", "lags"))

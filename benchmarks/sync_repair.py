@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kinoscope
-from kinoscope.api.sync import SyncResult, correction
 from kinoscope.core.signal.sync_offset import FRAME_SECONDS
+from kinoscope.pipeline.sync_repair import correction
 from kinoscope.source.encode.shift_audio import shift_audio
 from kinoscope.training.sync.data import clips_in, read_table
 
@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     fixed = correct = tried = 0
     for path, model in clips(options):
-        baseline = certain_offset(kinoscope.sync(path, model=str(model), quiet=True)[0])
+        baseline = kinoscope.sync(path, model=str(model), quiet=True).certain_offset
         if baseline is None:
             print(f"{path.name}: the original is not measurable")
             continue
@@ -58,18 +58,12 @@ def clips(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
                 yield path, folder
 
 
-def certain_offset(result: SyncResult) -> float | None:
-    """Return the offset in seconds, or None if its confidence is below 0.9."""
-    certain = [event for event in result.offsets if event.score >= 0.9]
-    return float(certain[0].extra["offset"]) if len(certain) == 1 else None
-
-
 def repair_error(path: Path, model: Path, shift: float, stretch: float, baseline: float) -> float | None:
     """Return the maximum error of the audio in seconds after the repair; None if it was refused."""
     with tempfile.TemporaryDirectory() as folder:
         shifted, fixed = Path(folder) / "shifted.mkv", Path(folder) / "fixed.mkv"
         shift_audio(path, shifted, shift, stretch)
-        (result,) = kinoscope.sync(shifted, fix=fixed, model=str(model), quiet=True)
+        result = kinoscope.sync(shifted, fix=fixed, model=str(model), quiet=True)
         if result.fixed is None or result.timeline is None:
             return None
         delay, factor = correction(result.offsets[0])

@@ -12,7 +12,7 @@ import pytest
 
 import kinoscope
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
-from kinoscope.pipeline import analysis, classification, engine
+from kinoscope.pipeline import analysis, classification, engine, sync_measurement
 from kinoscope.results.analysis import Analysis
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
@@ -62,23 +62,31 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     assert (tmp_path / "out" / "good" / "timeline.json").exists()
 
 
-@pytest.mark.parametrize("verb", ["detect", "recognize", "sync"])
+@pytest.mark.parametrize("verb", ["detect", "recognize"])
 def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"kinoscope.api.{verb}")
     monkeypatch.setattr(module, "recognize_source" if verb == "recognize" else "analyze_in_memory", fail)
     one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
     if verb == "detect":
         module._detect(one, None, None)
-    elif verb == "recognize":
-        module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
     else:
-        one = module._measure("x.mp4", None, None)
+        module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
     assert isinstance(one.error, KinoscopeError)
     assert "x.mp4: IndexError: not foreseen" in str(one.error)
 
 
 def fail(*_: Any, **__: Any) -> NoReturn:
     raise IndexError("not foreseen")
+
+
+def test_nor_a_measurement_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_measurement, "analyze_in_memory", fail)
+    first, second = kinoscope.sync(["x.mp4", "y.mp4"])
+    assert isinstance(first.error, KinoscopeError)
+    assert [str(one.error).split(";")[0] for one in (first, second)] == [
+        "x.mp4: IndexError: not foreseen",
+        "y.mp4: IndexError: not foreseen",
+    ]
 
 
 def test_nor_a_classification_of_others(videos: list[Path], tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from kinoscope.pipeline.arguments import (
 )
 from kinoscope.pipeline.inputs import SourceName, one_or_several
 from kinoscope.pipeline.options import DECODE_ALL, DecodingOptions
-from kinoscope.pipeline.outputs import analyze_in_memory
+from kinoscope.pipeline.outputs import analysis_folders, analyze_in_memory
 from kinoscope.results.analysis import Analysis
 from kinoscope.results.detect import DetectResult
 
@@ -97,12 +97,8 @@ def detect(
         extra_files=FILES,
         quiet=quiet,
     )
-
-    def fits(name: str, folder: Path) -> bool:
-        return analysis.can_hold_results(name, folder, options)
-
     names = inputs.expand(sources)
-    folders = [None] * len(names) if out is None else inputs.result_folders(names, Path(out), fits)
+    folders = analysis_folders(names, out, options)
     results = [DetectResult(name, every=every) for name in names]
     for number, (result, folder) in enumerate(zip(results, folders, strict=True), 1):
         _detect(result, folder, options)

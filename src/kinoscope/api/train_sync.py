@@ -175,11 +175,9 @@ def _read(data: Path, options: dict[str, str], quiet: bool) -> tuple[list[Talkin
 
 def _measure_offset(path: Path) -> float:
     """Return by how many seconds the audio of a clip is late, 0 if that is not reliable."""
-    from kinoscope.api.sync import MIN_REPAIR_CONFIDENCE, sync
+    from kinoscope.pipeline.sync_measurement import measure, sync_options
 
-    (result,) = sync(path, quiet=True)
-    reliable = [event for event in result.offsets if event.score >= MIN_REPAIR_CONFIDENCE]
-    return float(reliable[0].extra["offset"]) if len(reliable) == 1 else 0.0
+    return measure(str(path), sync_options(quiet=True)).certain_offset or 0.0
 
 
 def _val_people(clips: Sequence[TalkingClip], share: float) -> set[str]:

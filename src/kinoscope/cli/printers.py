@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kinoscope.api.predict import PredictResult
     from kinoscope.api.recognize import RecognizeResult
     from kinoscope.api.search import SearchResult
-    from kinoscope.api.sync import SyncResult
     from kinoscope.api.train import TrainResult
     from kinoscope.api.train_segments import TrainSegmentsResult
     from kinoscope.api.train_sync import TrainSyncResult
@@ -272,19 +271,6 @@ def _print_recognize(rows: Sequence[RecognizeResult]) -> None:
             print_recognition(row.to_dict())
 
 
-def _print_sync(rows: Sequence[SyncResult]) -> None:
-    from kinoscope.views.console.sync import print_sync
-
-    for row in rows:
-        if row.timeline:
-            print_sync(row.to_dict())
-        if row.error:
-            warn(row.error)
-        if row.left_out:
-            warn(f"{row.fixed} is without {', '.join(row.left_out)}: name one that ends in .mkv")
-        _print_paths(row.written)
-
-
 def _print_watch(result: WatchResult) -> None:
     """Print to standard error how the watch went; the alerts have been printed as they came."""
     plain = result.to_dict()
@@ -315,7 +301,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "predict": _print_predict,
     "recognize": _print_recognize,
     "search": _print_search,
-    "sync": _print_sync,
     "train": _print_train,
     "watch": _print_watch,
     "bench": _print_bench,

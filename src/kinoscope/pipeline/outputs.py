@@ -84,6 +84,17 @@ def analyze_in_memory(source: str, options: analysis.AnalysisOptions, title: str
         return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
 
 
+def analysis_folders(
+    names: Sequence[str], out: str | Path | None, options: analysis.AnalysisOptions
+) -> list[Path] | list[None]:
+    """Return the folder of each source for the results of an analysis; None for each without ``out``."""
+    if out is None:
+        return [None] * len(names)
+    return inputs.result_folders(
+        names, Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
+    )
+
+
 def claim_folders(
     verb: str, names: Sequence[str], out: str | Path | None, overwrite: bool, private: bool = False
 ) -> list[ClaimFolder]:

@@ -1,6 +1,6 @@
 """All modules that register the printing of a result; importing this one makes ``render`` complete."""
 
-from kinoscope.views.console import analysis, classification, detection, library
+from kinoscope.views.console import analysis, classification, detection, library, sync
 from kinoscope.views.console.render import render
 
-__all__ = ["analysis", "classification", "detection", "library", "render"]
+__all__ = ["analysis", "classification", "detection", "library", "render", "sync"]

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kinoscope.core.terminal import warn
+from kinoscope.results.sync import SyncResult
+from kinoscope.views.console.render import print_paths, render
 from kinoscope.views.formats.plain import one_line
 from kinoscope.views.timeline import Timeline
 
@@ -29,9 +32,16 @@ class Speaker:
         return sum(end - start for start, end in self.spans)
 
 
-def print_sync(plain: Row) -> None:
-    """Print a result of ``kinoscope sync``, given as a dict."""
-    print("\n".join(lines(plain)))
+@render.register
+def render_sync(result: SyncResult) -> None:
+    """Print the offset of a source and its speakers, its error, the repair and the files written."""
+    if result.timeline:
+        print("\n".join(lines(result.to_dict())))
+    if result.error:
+        warn(result.error)
+    if result.left_out:
+        warn(f"{result.fixed} is without {', '.join(result.left_out)}: name one that ends in .mkv")
+    print_paths(result.written)
 
 
 def lines(plain: Row) -> list[str]:
