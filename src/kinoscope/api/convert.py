@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.files import claim_output, command_id, is_private, prepare_folder
-from kinoscope.core.manifest import find
 from kinoscope.pipeline.arguments import choose_views
+from kinoscope.pipeline.conversion import convert_timeline
+from kinoscope.results.convert import ConvertResult
 
 
 def convert(
     timeline: str | Path, to: str | Sequence[str], out: str | Path | None = None, overwrite: bool = False
-) -> list[Path]:
+) -> ConvertResult:
     """Convert an earlier analysis to other formats.
 
     Args:
@@ -23,28 +23,17 @@ def convert(
         overwrite: replace kinoscope's own results of another source or command there.
 
     Returns:
-        The files written.
+        The written files, in ``written``.
+
+    Raises:
+        OptionError: there is no such format.
+        TimelineError: the timeline cannot be read.
+        OutputError: the folder cannot be written.
     """
-    from kinoscope.views.formats.json import load
     from kinoscope.views.registry import VIEWS
 
-    names = choose_views(to, "to")
-    if not names:
+    views = choose_views(to, "to")
+    if not views:
         raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
-    path = Path(timeline)
-    loaded = load(path)
-    file = path / "timeline.json" if path.is_dir() else path
-    folder = Path(out) if out else file.parent
-    outputs = [name for view in names for name in VIEWS[view].paths]
-    with claim_output(folder, _command_of(file), [file], names=outputs, overwrite=overwrite, private=is_private(file)):
-        prepare_folder(folder)
-        written = [folder / VIEWS[name].filename for name in names]
-        for name, target in zip(names, written, strict=True):
-            VIEWS[name].write(loaded, target)
-        return written
-
-
-def _command_of(file: Path) -> str:
-    """Return the command that wrote a timeline, as if it had written the other formats too."""
-    entry = find(file)
-    return entry.by if entry and entry.by else command_id("convert", [file])
+    written = convert_timeline(Path(timeline), views, Path(out) if out else None, overwrite)
+    return ConvertResult(str(timeline), written=written)

@@ -292,7 +292,6 @@ def _print_watch(result: WatchResult) -> None:
 
 
 PRINTERS: dict[str, Callable[[Any], None]] = {
-    "convert": lambda paths: print(*paths, sep="\n"),
     "enroll": _print_enroll,
     "evaluate": _print_evaluate,
     "gallery": _print_gallery,
