@@ -222,14 +222,6 @@ def _print_explain(result: ExplainResult) -> None:
     _print_paths(result.written)
 
 
-def _print_bench(result: dict[str, Any]) -> None:
-    for key, value in result.items():
-        if key != "where":
-            print(f"{key:>10}  {value}")
-    for part, seconds in sorted(result.get("where", {}).items(), key=lambda pair: -pair[1]):
-        print(f"{seconds:10.2f}  CPU s  {part}")
-
-
 def _print_enroll(result: EnrollResult) -> None:
     samples = pluralize(len(result.samples), "sample")
     already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
@@ -302,7 +294,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "search": _print_search,
     "train": _print_train,
     "watch": _print_watch,
-    "bench": _print_bench,
     "explain": _print_explain,
 }
 """Verb -> what prints its result as text."""

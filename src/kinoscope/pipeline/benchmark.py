@@ -1,0 +1,50 @@
+"""Time and memory of an analysis that writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kinoscope.core.addresses import Address
+from kinoscope.pipeline import analysis, engine
+from kinoscope.results.bench import BenchResult
+
+if TYPE_CHECKING:
+    from kinoscope.views.timeline import Timeline
+
+
+def measure_analysis(source: str, tasks: Sequence[str], device: str = "auto", by_part: bool = False) -> BenchResult:
+    """Return the time and memory that an analysis takes.
+
+    Args:
+        source: a video.
+        tasks: names of tasks.
+        device: auto, cpu or cuda.
+        by_part: run one task after another, and measure the CPU seconds of each.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    import resource
+
+    from kinoscope.source import open_source
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    with open_source(source) as opened:
+        timeline = engine.run(opened, analysis.make_tasks(tasks, device=device), threaded=not by_part)
+    result = BenchResult(str(Address(source)), frames=timeline.decode.frames)
+    result.wall_seconds = round(time.perf_counter() - wall, 2)
+    result.cpu_seconds = round(time.process_time() - cpu, 2)
+    result.peak_megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    if by_part:
+        result.parts = _seconds_by_part(timeline, result.cpu_seconds)
+    return result
+
+
+def _seconds_by_part(timeline: Timeline, total: float) -> dict[str, float]:
+    """Return the CPU seconds of each task, of loading the models, and of decoding and scaling."""
+    parts = {name: round(task.seconds, 2) for name, task in timeline.tasks.items()}
+    loading = round(sum(task.extra.get("load", 0.0) for task in timeline.tasks.values()), 2)
+    rest = round(total - sum(parts.values()) - loading, 2)
+    return parts | {"loading models": loading, "decode and scale": rest}
