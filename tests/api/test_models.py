@@ -13,6 +13,7 @@ from kinoscope.api.models import models
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.models import registry, store
 from kinoscope.models.card import Card, WeightFile
+from kinoscope.results.models import ModelsResult
 
 CONTENT = b"weights"
 PIN = WeightFile("net.bin", hashlib.sha256(CONTENT).hexdigest())
@@ -66,3 +67,15 @@ def test_a_check_says_what_was_verified(toys: str, tmp_path: Path, kinoscope: An
     assert call.out.splitlines()[-1] == "2 files of 2 models verified; other was altered, and fetched again"
     assert path.read_bytes() == CONTENT
     assert "verified" not in kinoscope("models", "list").out
+
+
+def test_each_action_returns_the_state_of_the_weights(toys: str) -> None:
+    def states(result: ModelsResult) -> list[tuple[str, str, int | None]]:
+        return [(one.card.name, one.weights, one.verified) for one in result.models]
+
+    assert states(models("list", "other")) == [("other", "available", None)]
+    assert states(models("pull", "good")) == [("good", "cached", None)]
+    checked = models("check", "good", "better")
+    assert states(checked) == [("good", "cached", 1), ("better", "missing", 0)]
+    assert [row["verified"] for row in checked.to_dict()["models"]] == [1, 0]
+    assert "verified" not in models("show", "good").to_dict()["models"][0]

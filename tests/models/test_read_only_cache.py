@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from kinoscope.api import models
 from kinoscope.core.errors import ModelError
 from kinoscope.models import store
 from kinoscope.models.integrity import verified
 from kinoscope.models.runtime import openvino
+from kinoscope.pipeline import weights
 from tests.models.test_store import CONTENT, PYPI, card, wheel
 
 
@@ -105,7 +105,7 @@ def test_pull_makes_what_a_processor_needs(cache: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(openvino, "openvino_model_path", convert)
     rows = [SimpleNamespace(name=name, net=net, task=name) for name, net in (("net", object()), ("files", None))]
     monkeypatch.setattr(store, "pull", lambda cards, tell: {})
-    models._pull(rows, strict=True)  # type: ignore[arg-type]
+    weights.pull_weights(rows, strict=True)  # type: ignore[arg-type]
     assert made == ["net"]
 
 

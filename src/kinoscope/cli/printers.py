@@ -44,50 +44,6 @@ def _warn_of_unreadable(reasons: Mapping[str, str]) -> None:
         warn(f"{name}: {reason}")
 
 
-def print_models(rows: list[dict[str, Any]], full: bool) -> None:
-    """Print the cards of models as a table."""
-    from rich.table import Table
-
-    from kinoscope.views.console.data_console import DataConsole
-
-    columns = list(rows[0]) if full else ["name", "task", "licence", "weights"]
-    columns += ["verified"] if "verified" in rows[0] else []
-    table = Table(*columns) if not full else Table("", *(row["name"] for row in rows))
-    if full:
-        for column in table.columns:
-            column.overflow = "fold"  # an address or a hash is of no use cut off
-        for name in columns[1:]:
-            table.add_row(name, *(_cell(row[name]) for row in rows))
-    else:
-        for row in rows:
-            table.add_row(*(_verified(row) if column == "verified" else str(row[column]) for column in columns))
-    DataConsole().print(table)
-    if "verified" in rows[0]:
-        print(_verification_summary(rows))
-
-
-def _verified(row: dict[str, Any]) -> str:
-    return pluralize(row["verified"], "file") if row["verified"] else "not here"
-
-
-def _verification_summary(rows: list[dict[str, Any]]) -> str:
-    """Return in a line how many files ``models check`` verified, and which cards it fetched again."""
-    counts = [row["verified"] for row in rows if row["verified"]]
-    renewed = [row["name"] for row in rows if row["renewed"]]
-    altered = f"{', '.join(renewed)} {'was' if len(renewed) == 1 else 'were'} altered, and fetched again"
-    verified = f"{pluralize(sum(counts), 'file')} of {pluralize(len(counts), 'model')} verified"
-    return f"{verified}; {altered if renewed else 'none was altered'}"
-
-
-def _cell(value: Any) -> str:
-    """Return a field of a model's card as text, one line for each part."""
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {_cell(part)}" for name, part in value.items())
-    if isinstance(value, (list, tuple)) and not all(isinstance(part, int) for part in value):
-        return "\n".join(map(_cell, value))
-    return "" if value is None else str(value)
-
-
 def _print_evaluate(result: EvaluateResult) -> None:
     from kinoscope.views.console.evaluation import print_comparison, print_scores, print_segments
 
