@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.views.timeline import Timeline
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
@@ -48,12 +49,13 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]
     return make
 
 
-class Counting:
+class Counting(Task):
     """A task without a network: one event over all frames that it saw."""
 
     name = "shots"
 
-    def __init__(self, model: str = "auto", device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.seen: list[float] = []
 
     def needs(self, info: SourceInfo) -> Needs:

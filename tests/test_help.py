@@ -18,7 +18,7 @@ from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import MATCH_THRESHOLDS
 from kinoscope.pipeline.render import RedactionOptions
 from kinoscope.source.limits import DEFAULT_LIMITS
-from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.tasks.registry import TASKS, find_task
 from kinoscope.tasks.tracking.association import STRATEGIES
 from kinoscope.views.registry import VIEWS
 from kinoscope.views.video.redaction_plan import KINDS
@@ -66,8 +66,8 @@ def test_every_choice_is_named(shown: Callable[[str], str], verb: str, names: An
 def test_the_tasks_that_need_an_option_are_listed(shown: Callable[[str], str]) -> None:
     usual = re.search(r"If not given, all but (.*?); (.*?) only with", shown("analyze"))
     assert usual
-    assert set(re.findall(r"\w+", usual[1])) - {"and"} == BY_NAME
-    assert set(re.findall(r"\w+", usual[2])) - {"and"} == set(ON_REQUEST)
+    assert set(re.findall(r"\w+", usual[1])) - {"and"} == {name for name in TASKS if not find_task(name).by_default}
+    assert set(re.findall(r"\w+", usual[2])) - {"and"} == {name for name in TASKS if find_task(name).required_input}
 
 
 def test_defaults_in_the_text_are_those_of_the_code(shown: Callable[[str], str]) -> None:

@@ -53,6 +53,7 @@ class Following(Counting):
 
 class Faces(Following):
     name = "faces"
+    biometric = True
 
 
 class Lips(Following):

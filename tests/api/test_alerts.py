@@ -6,12 +6,11 @@ import threading
 
 import pytest
 
-from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskResult
 from kinoscope.pipeline.alerts.signing import SECRET_VARIABLE, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from kinoscope.source import open_source
 from kinoscope.source.synthetic.video import shapes
-from kinoscope.tasks.base import Needs
+from kinoscope.tasks.base import Task
 from kinoscope.tasks.rules import Rules
 from kinoscope.views.timeline import Timeline
 
@@ -25,16 +24,10 @@ rules:
 """
 
 
-class Truth:
+class Truth(Task):
     """Knows what is in the synthetic video."""
 
     name = "objects"
-
-    def __init__(self, **_: object) -> None:
-        pass
-
-    def needs(self, info: SourceInfo) -> Needs:
-        return Needs()
 
     def finish(self, timeline: Timeline) -> TaskResult:
         return TaskResult(tracks=shapes(duration=3, count=1).truth.tracks)

@@ -114,7 +114,7 @@ def test_results_before_an_unforeseen_exception_are_saved(light: Any) -> None:
                     raise IndexError("not foreseen")
                 yield item
 
-    timeline = engine.run(Failing(), analysis.make_tasks(["shots"]), timeline=Timeline())
+    timeline = engine.run(Failing(), analysis.AnalysisOptions(["shots"]).make_tasks(["shots"]), timeline=Timeline())
     assert len(timeline.times) == 10
     assert not timeline.decode.complete
     assert "IndexError: not foreseen" in timeline.decode.errors[0]

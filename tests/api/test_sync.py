@@ -13,7 +13,8 @@ from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.source import open_source
 from kinoscope.source.encode.writer import Writer
 from kinoscope.tasks import registry
-from kinoscope.tasks.base import Needs
+from kinoscope.tasks.base import Needs, Task
+from kinoscope.tasks.options import SyncTaskOptions
 
 FLASH = 1.0
 """Seconds at which the picture is white; the click is then, too, or late."""
@@ -31,21 +32,20 @@ def film(path, late=0.0, seconds=3.0):
     return path
 
 
-class Clicks:
+class Clicks(Task):
     """Takes the first loud sample for what belongs to the flash."""
 
     name = "sync"
+    options_type = SyncTaskOptions
     score = 0.95
     extra: ClassVar[dict] = {}
 
-    def __init__(self, **_):
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
         self.at = None
 
     def needs(self, info):
         return Needs(sizes=((16, 12),), audio_rate=16_000)
-
-    def process_frames(self, *batches):
-        pass
 
     def process_audio(self, audio):
         loud = np.flatnonzero(np.abs(audio.samples) > 0.2)

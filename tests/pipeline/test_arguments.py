@@ -10,16 +10,19 @@ import pytest
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.pipeline.arguments import choose_models, choose_tasks
 from kinoscope.tasks.classify import Classify
-from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
+from kinoscope.tasks.registry import TASKS, find_task
 from tests.helpers.colour_clips import film
 
 Make = Callable[..., Path]
 
 
 def test_what_needs_a_model_is_no_default() -> None:
-    assert set(TASKS) - set(choose_tasks(None)) == set(ON_REQUEST) | BY_NAME
+    on_request = {name for name in TASKS if find_task(name).required_input}
+    by_name = {name for name in TASKS if not find_task(name).by_default}
+    assert (on_request, by_name) == ({"classify", "recognize", "rules"}, {"anomalies", "text"})
+    assert set(TASKS) - set(choose_tasks(None)) == on_request | by_name
     assert choose_tasks("anomalies") == ["anomalies"]
-    assert choose_tasks(None, ON_REQUEST) == [name for name in TASKS if name not in BY_NAME]
+    assert choose_tasks(None, on_request) == [name for name in TASKS if name not in by_name]
     assert choose_tasks("shots", {"classify": "x"}) == ["shots", "classify"]
     with pytest.raises(OptionError, match="task classify needs a model; give --model classify=FOLDER"):
         choose_tasks("classify")

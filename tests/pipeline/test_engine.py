@@ -16,7 +16,7 @@ from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import DecodeReport, Event, TaskReport, TaskResult
 from kinoscope.pipeline import engine
 from kinoscope.source import Source
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.views.timeline import Timeline
 
 
@@ -53,10 +53,11 @@ class Stills:
                     yield Audio(np.zeros(rate // 2, np.float32), rate, Fraction(index - 4, 10))
 
 
-class Notebook:
+class Notebook(Task):
     """A task that writes down what it is given, and can be made to break."""
 
     def __init__(self, name: str = "notebook", wants: Needs | None = None, /, **breaks: BaseException) -> None:
+        super().__init__()
         self.name, self.breaks = name, breaks
         self.wanted = wants or Needs(((4, 2),))
         self.batches: list[tuple[FrameBatch, ...]] = []

@@ -10,18 +10,19 @@ from kinoscope.core.results import TaskReport, TaskResult, Track
 from kinoscope.pipeline import engine
 from kinoscope.rules import RuleFile
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.tasks.registry import TASKS
 from kinoscope.tasks.rules import Rules, replay
 from kinoscope.views.timeline import Timeline
 
 
-class Truth:
+class Truth(Task):
     """A task that knows what is in a synthetic video."""
 
     name = "objects"
 
     def __init__(self, source: SyntheticSource) -> None:
+        super().__init__()
         self.source = source
 
     def needs(self, info: SourceInfo) -> Needs:

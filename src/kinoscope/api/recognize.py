@@ -160,7 +160,8 @@ def recognize_source(
     settings: dict[str, Any] = {"gallery": gallery}
     if threshold is not None:
         settings["thresholds"] = {"face": threshold}
-    tasks = analysis.make_tasks(gallery_tasks(gallery), device=device, settings={"recognize": settings})
+    names = gallery_tasks(gallery)
+    tasks = analysis.AnalysisOptions(names, device=device, settings={"recognize": settings}).make_tasks(names)
     with open_source(source, **(limits or {})) as opened:
         timeline = engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["recognize"]

@@ -27,6 +27,7 @@ from kinoscope.core.validation import require_number
 from kinoscope.pipeline.alerts.dispatch import open_webhook, read_rules
 from kinoscope.pipeline.arguments import choose_device, choose_limits, choose_model
 from kinoscope.source.base import Item, LazyFrame, Source
+from kinoscope.tasks.base import Needs, Task
 from kinoscope.views.formats.jsonl import LineWriter
 from kinoscope.views.timeline import Timeline
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from kinoscope.pipeline.alerts.recorder import Recorder
     from kinoscope.pipeline.alerts.webhook import Webhook
     from kinoscope.rules import RuleEngine, RuleFile
-    from kinoscope.tasks.base import Needs, Task
 
 MAX_ARRIVAL_TIMES = 4096
 """Frames whose time of arrival is remembered."""
@@ -375,10 +375,11 @@ class ArrivalTimes(Source):
         self._source.close()
 
 
-class RequiredTask:
+class RequiredTask(Task):
     """Wrapper of a required task: if it fails, the source is stopped."""
 
     def __init__(self, task: Task, stop: Callable[[], None]) -> None:
+        super().__init__()
         self._task, self._stop, self.name = task, stop, task.name
 
     def needs(self, info: SourceInfo) -> Needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -20,6 +21,7 @@ from kinoscope.core.errors import (
     OptionError,
     OutputError,
     OutputExists,
+    PluginError,
     TimelineError,
     wrap_error,
 )
@@ -29,25 +31,17 @@ from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
 from kinoscope.results.analysis import Analysis
+from kinoscope.tasks.base import PostTask, Task
+from kinoscope.tasks.registry import find_task
 from kinoscope.views.console.progress import bar
+from kinoscope.views.registry import find_view
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
-    from kinoscope.tasks.base import Task
 
 
 _JSON_TYPES = (bool, int, float, str, tuple, type(None))
-
-BIOMETRIC_TASKS = frozenset({"faces", "appearance", "recognize"})
-"""Tasks whose results identify people."""
-
-TASK_DEPENDENCIES: Mapping[str, frozenset[str]] = {
-    "appearance": frozenset({"objects"}),
-    "recognize": frozenset({"objects", "faces", "appearance"}),
-    "rules": frozenset({"objects"}),
-}
-"""Task -> the tasks whose track ids its results refer to."""
 
 RESULT_FOLDERS = ("images", "pictures", "clips", "csv", "mot", "parquet")
 """Folders of further results, in the folder of an analysis; earlier versions called that of the images ``pictures``."""
@@ -60,7 +54,8 @@ class AnalysisOptions:
     Attributes:
         tasks, models, device: which tasks run, with which card each, on which device.
         source_options: options of ``open_source``: start, end, rate, on_error, live.
-        settings: further options of a task, by its name, as its class takes them.
+        settings: further arguments of a task, by its name, as its class takes them.
+        own_tasks: tasks that are given as instances or classes, by name.
         views: names of the further formats to write.
         annotate, clips, report, resume, overwrite, quiet: as in :func:`kinoscope.analyze`.
         redaction: what the redacted video, ``blurred.mp4``, must not show; None for no such video.
@@ -73,6 +68,7 @@ class AnalysisOptions:
     models: dict[str, str] = field(default_factory=dict)
     device: str = "auto"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own_tasks: Mapping[str, Task | type[Task]] = field(default_factory=dict)
     views: Sequence[str] = ()
     annotate: bool = False
     clips: bool = False
@@ -83,6 +79,27 @@ class AnalysisOptions:
     redaction: render.RedactionOptions | None = None
     command: str = "analyze"
     extra_files: Sequence[str] = ()
+
+    def task_class(self, name: str) -> type[Task]:
+        """Return the class of a task of this call, or of the registry."""
+        own = self.own_tasks.get(name)
+        if own is None:
+            return find_task(name)
+        return own if isinstance(own, type) else type(own)
+
+    def make_tasks(self, names: Sequence[str]) -> list[Task]:
+        """Create some of the tasks for one source. The CPU cores are divided among them."""
+        threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
+        return [self._make_task(name, threads) for name in names]
+
+    def _make_task(self, name: str, threads: int) -> Task:
+        own = self.own_tasks.get(name)
+        if isinstance(own, Task):  # an instance is a template: each source needs one of its own
+            task = copy.deepcopy(own)
+            task.threads = threads
+            return task
+        kind, model = self.task_class(name), self.models.get(name, "auto")
+        return kind(model=model, device=self.device, threads=threads, **self.settings.get(name, {}))
 
 
 @contextmanager
@@ -95,7 +112,9 @@ def claim(source: str, folder: Path, options: AnalysisOptions) -> Iterator[None]
     fingerprint = pipeline_inputs.fingerprint(source, options.source_options)
     command_id = files.command_id(options.command, [source], fingerprint if "sample" in fingerprint else None)
     names = _names(options)
-    is_private = not BIOMETRIC_TASKS.isdisjoint(options.tasks) or files.is_private(folder / "timeline.json")
+    is_private = any(options.task_class(name).biometric for name in options.tasks) or files.is_private(
+        folder / "timeline.json"
+    )
     inputs, difference = pipeline_inputs.files_of(source), partial(_difference, folder, fingerprint)
     with files.claim_output(
         folder, command_id, inputs, names=names, overwrite=options.overwrite, private=is_private, difference=difference
@@ -139,13 +158,11 @@ def _format_value(value: object) -> str:
 
 def _names(options: AnalysisOptions) -> list[str]:
     """Return the names of the files that will be written, as far as they are known."""
-    from kinoscope.views.registry import VIEWS
-
     names = ["timeline.json", "features.safetensors", *options.extra_files]
     names += ["report.html"] if options.report else []
     names += [render.ANNOTATED] if options.annotate else []
     names += [render.BLURRED, render.LOG] if options.redaction else []
-    views = (VIEWS[name] for name in options.views)
+    views = (find_view(name) for name in options.views)
     return names + [name for view in views for name in view.paths]
 
 
@@ -208,7 +225,7 @@ def _decode_and_run(analysis: Analysis, options: AnalysisOptions, title: str, in
     remaining_tasks = [
         name for name in options.tasks if earlier is None or not options.resume or name not in earlier.tasks
     ]
-    earlier_results = _drop(analysis, earlier, remaining_tasks) if earlier else {}
+    earlier_results = _drop(analysis, earlier, remaining_tasks, options) if earlier else {}
     if options.redaction:
         earlier_results.clear()  # redaction uses the results of this run, or there is no redacted video
     timeline = earlier or Timeline(version=__version__)
@@ -222,13 +239,13 @@ def _decode_and_run(analysis: Analysis, options: AnalysisOptions, title: str, in
         if earlier is not None and not remaining_tasks:
             analysis.timeline, analysis.resumed = earlier, True
             return
-        tasks = make_tasks(remaining_tasks, options.models, options.device, options.settings)
+        tasks = options.make_tasks(remaining_tasks)
         if options.report:
             tasks += _preview(analysis, source, timeline)
         progress = stack.enter_context(bar(title, options.quiet))
         analysis.timeline = engine.run(source, tasks, timeline=timeline, progress=progress)
     for name in remaining_tasks:
-        if plain_settings := _plain(name, options.settings):
+        if plain_settings := _plain(name, options):
             analysis.timeline.tasks[name].extra["settings"] = plain_settings
     _restore(analysis, earlier_results)
 
@@ -240,17 +257,27 @@ def _prepare_folder(folder: Path, options: AnalysisOptions) -> None:
         render.remove_redacted(folder)
 
 
-def _drop(analysis: Analysis, earlier: Timeline, tasks: Sequence[str]) -> dict[str, TaskResult]:
+def _drop(
+    analysis: Analysis, earlier: Timeline, tasks: Sequence[str], options: AnalysisOptions
+) -> dict[str, TaskResult]:
     """Remove the tasks that run again, and those that depend on them, from earlier results; return the valid ones."""
     earlier_results = {name: earlier.result_of(name) for name in tasks if name in earlier.tasks}
     for name in earlier_results:
         earlier.drop(name)
-    for name in [name for name in earlier.tasks if not TASK_DEPENDENCIES.get(name, frozenset()).isdisjoint(tasks)]:
+    for name in [name for name in earlier.tasks if not _dependencies(name, options).isdisjoint(tasks)]:
         earlier.drop(name)
         analysis.notes.append(f"{name} depended on a task that runs again, and is removed; name it in --tasks, too")
     if remaining := [name for name in earlier.tasks if name != "preview"]:
         analysis.notes.append(f"earlier results kept in {analysis.folder}: {', '.join(remaining)}")
     return {name: result for name, result in earlier_results.items() if result.report.status == "ok"}
+
+
+def _dependencies(name: str, options: AnalysisOptions) -> frozenset[str]:
+    """Return the tasks that an earlier result depends on; none if its task is not known here."""
+    try:
+        return options.task_class(name).depends_on
+    except (OptionError, PluginError):
+        return frozenset()
 
 
 def _restore(analysis: Analysis, earlier_results: dict[str, TaskResult]) -> None:
@@ -290,7 +317,7 @@ def _load_earlier(analysis: Analysis, fingerprint: dict[str, Any], options: Anal
         analysis.notes.append(f"the results in {folder} were incomplete, as reading was stopped, and are replaced")
         return None
     if options.resume:
-        for name in [name for name, task in timeline.tasks.items() if _must_rerun(name, task, options.settings)]:
+        for name in [name for name, task in timeline.tasks.items() if _must_rerun(name, task, options)]:
             timeline.drop(name)
     return timeline
 
@@ -300,37 +327,24 @@ def _covers_all(timeline: Timeline, resume: bool) -> bool:
     return timeline.decode.complete or not (resume or timeline.decode.interrupted)
 
 
-def _must_rerun(name: str, report: TaskReport, settings: dict[str, dict[str, Any]]) -> bool:
-    """Return whether a task must run again: it did not succeed, or had other settings."""
+def _must_rerun(name: str, report: TaskReport, options: AnalysisOptions) -> bool:
+    """Return whether a task must run again: it did not succeed, had other settings, or its input may have changed."""
+    if report.status != "ok":
+        return True
+    if name not in options.tasks:
+        return False
+    kind = options.task_class(name)
     # The gallery and the rules may have changed, and these tasks are cheap.
-    return (
-        report.status != "ok"
-        or name in ("recognize", "rules")
-        or report.extra.get("settings", {}) != _plain(name, settings)
-    )
+    input_may_differ = issubclass(kind, PostTask) and kind.required_input is not None
+    return input_may_differ or report.extra.get("settings", {}) != _plain(name, options)
 
 
-def _plain(name: str, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _plain(name: str, options: AnalysisOptions) -> dict[str, Any]:
     """Return the settings of a task as JSON stores them, without those that it cannot, such as a gallery."""
-    serializable = {key: value for key, value in settings.get(name, {}).items() if isinstance(value, _JSON_TYPES)}
+    own = options.own_tasks.get(name)
+    settings = own.options.to_dict() if isinstance(own, Task) else options.settings.get(name, {})
+    serializable = {key: value for key, value in settings.items() if isinstance(value, _JSON_TYPES)}
     return dict(json.loads(json.dumps(serializable)))
-
-
-def make_tasks(
-    names: Sequence[str],
-    models: dict[str, str] | None = None,
-    device: str = "auto",
-    settings: dict[str, dict[str, Any]] | None = None,
-) -> list[Task]:
-    """Create tasks by name. The CPU cores are divided among them."""
-    from kinoscope.tasks.registry import TASKS
-
-    threads = max(1, (os.cpu_count() or 1) // max(1, len(names)))
-    models, settings = models or {}, settings or {}
-    return [
-        TASKS[name](model=models.get(name, "auto"), device=device, threads=threads, **settings.get(name, {}))
-        for name in names
-    ]
 
 
 def _preview(analysis: Analysis, source: Source, timeline: Timeline) -> list[Task]:
@@ -356,7 +370,6 @@ def _audio_file(analysis: Analysis, source: Source) -> str | None:
 
 def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts: Interrupts) -> None:
     from kinoscope.views.formats.json import save
-    from kinoscope.views.registry import VIEWS
 
     folder, timeline = analysis.folder, analysis.timeline
     assert timeline is not None
@@ -368,8 +381,9 @@ def _write(analysis: Analysis, options: AnalysisOptions, title: str, interrupts:
         with interrupts.allowed:
             _cut_clips(analysis, timeline, options)
     for name in options.views:
-        VIEWS[name].write(timeline, folder / VIEWS[name].filename)
-        analysis.written.append(folder / VIEWS[name].filename)
+        view = find_view(name)
+        view.write(timeline, folder / view.filename)
+        analysis.written.append(folder / view.filename)
     if options.report:
         analysis.written.append(_write_report(analysis, timeline))
     if options.redaction or (options.annotate and timeline.source.get("width")):

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import require_known, require_number
 from kinoscope.galleries import Gallery
 from kinoscope.pipeline.render import RedactionOptions
+from kinoscope.tasks.base import Task
+from kinoscope.tasks.registry import find_task, task_names
+from kinoscope.views.registry import view_names
 from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
 
-CARD_TASKS = {"faces": "identity", "appearance": "scenes", "anomalies": "scenes"}
-"""Tasks whose model is a card of another task."""
-
-FIXED_MODEL_TASKS = ("text", "recognize", "rules")
-"""Tasks whose model cannot be chosen."""
+TaskLike = str | Task | type[Task]
+"""A task by its name, an instance with options of its own, or a class."""
 
 
 def split_names(text: str | Sequence[str] | None, option: str) -> list[str]:
@@ -92,8 +93,18 @@ def choose_limits(limit: str | None) -> dict[str, str]:
     return {"limit": limit}
 
 
+def split_tasks(tasks: str | Sequence[TaskLike] | None) -> tuple[list[str], dict[str, Task | type[Task]]]:
+    """Return the names of the requested tasks, and by name those that are given as instances or classes."""
+    parts = [tasks] if isinstance(tasks, str) else list(tasks or ())
+    own = {task.name: task for task in parts if not isinstance(task, str)}
+    return split_names([part if isinstance(part, str) else part.name for part in parts], "tasks"), own
+
+
 def choose_tasks(
-    tasks: str | Sequence[str] | None, configured: Collection[str] = (), required: Collection[str] = ()
+    tasks: str | Sequence[str] | None,
+    configured: Collection[str] = (),
+    required: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> list[str]:
     """Return the names of the requested tasks, in the order of the registry; by default those that need no option.
 
@@ -101,22 +112,47 @@ def choose_tasks(
         tasks: names, separated by commas.
         configured: tasks for which an option gives a model, a gallery or rules; those that need it are added.
         required: tasks that an option, such as ``blur``, depends on.
+        own: those of the requested tasks that are given as instances or classes.
 
     Raises:
         OptionError: there is no such task, or one needs an option that is not given.
     """
-    from kinoscope.tasks.registry import BY_NAME, ON_REQUEST, TASKS
-
-    requested = split_names(tasks, "tasks") or [
-        name for name in TASKS if name not in ON_REQUEST and name not in BY_NAME
-    ]
+    known = task_names()
+    requested = split_names(tasks, "tasks") or [name for name in known if _is_default(find_task(name))]
     for name in requested:
-        if name not in TASKS:
-            raise OptionError(f"there is no task {name!r}; choose from {', '.join(TASKS)}")
-        if name in ON_REQUEST and name not in configured:
-            raise OptionError(f"task {name} needs {ON_REQUEST[name]}")
-    added = {*required, *(name for name in configured if name in ON_REQUEST)}
-    return [name for name in TASKS if name in requested or name in added]
+        if name not in known and name not in own:
+            raise OptionError(f"there is no task {name!r}; choose from {', '.join(known)}")
+        if name not in configured and name not in own and (needed := find_task(name).required_input):
+            raise OptionError(f"task {name} needs {needed}")
+    added = {*required, *(name for name in configured if name in known and find_task(name).required_input)}
+    return [name for name in dict.fromkeys([*known, *own]) if name in requested or name in added]
+
+
+def _is_default(task: type[Task]) -> bool:
+    return task.by_default and task.required_input is None
+
+
+def parse_task_options(pairs: str | Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    """Return task -> option -> value from ``TASK.NAME=VALUE`` pairs.
+
+    Raises:
+        OptionError: there is no such task or option, or a value cannot be used.
+    """
+    by_task: dict[str, list[str]] = {}
+    for pair in [pairs] if isinstance(pairs, str) else pairs or ():
+        task, dot, option = pair.partition(".")
+        if not dot or "=" in task:
+            raise OptionError(f"option {pair} names no task; give TASK.NAME=VALUE, such as objects.rate=5")
+        by_task.setdefault(task, []).append(option)
+    return {task: _parse_options(find_task(task), options) for task, options in by_task.items()}
+
+
+def _parse_options(task: type[Task], pairs: Sequence[str]) -> dict[str, Any]:
+    parsed, defaults = (
+        task.options_type.parse(pairs, owner=f"task {task.name}").to_dict(),
+        task.options_type().to_dict(),
+    )
+    return {name: value for name, value in parsed.items() if value != defaults[name]}
 
 
 def choose_redaction(
@@ -175,28 +211,9 @@ def choose_model(task: str, name: str) -> str:
         OptionError: there is no card of that name, or it is not for the task.
         ModelError: a folder holds no model, or a damaged one.
     """
-    from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.inference.sync import folder_cards
-
-    if name != "auto" and task in ("classify", "actions"):
-        find_classifier(name)
-    elif name != "auto" and task == "sync":
-        folder_cards(Path(name))
-    elif name != "auto":
-        _demand_card(task, name)
+    if name != "auto":
+        find_task(task).check_model(name)
     return name
-
-
-def _demand_card(task: str, name: str) -> None:
-    """Raise OptionError unless the card exists and is for the task."""
-    from kinoscope.models import CARDS, cards_for_task
-
-    if task in FIXED_MODEL_TASKS:
-        raise OptionError(f"model {task}={name}: the model of the task {task} cannot be chosen; leave it out")
-    valid = [card.name for card in cards_for_task(CARD_TASKS.get(task, task))]
-    if name not in valid:
-        other = next((f"is for {card.task}" for card in CARDS if card.name == name), "is not known")
-        raise OptionError(f"model {name} {other}; for the task {task} choose from {', '.join(valid)}")
 
 
 def demand_task(option: str, task: str, tasks: Collection[str]) -> None:
@@ -207,13 +224,12 @@ def demand_task(option: str, task: str, tasks: Collection[str]) -> None:
 
 def _parse_model(text: str) -> tuple[str, str]:
     """Return task and model from ``TASK=CARD``, or from a card or folder alone."""
-    from kinoscope.tasks.registry import TASKS
-
     task, equals, card = text.partition("=")
-    if equals and card and task in TASKS:
+    if equals and card and task in task_names():
         return task, card
     if equals or not _is_model(text):
-        raise OptionError(f"model {text} is no trained model's folder and is not TASK=CARD; tasks: {', '.join(TASKS)}")
+        tasks = ", ".join(task_names())
+        raise OptionError(f"model {text} is no trained model's folder and is not TASK=CARD; tasks: {tasks}")
     return _task_of(text), text
 
 
@@ -225,11 +241,10 @@ def _is_model(name: str) -> bool:
 
 def _task_of(name: str) -> str:
     from kinoscope.models import find
-    from kinoscope.tasks.registry import TASKS
 
-    task = find(name).task
-    if task not in TASKS:
-        raise OptionError(f"model {name} is for {task}, which is no task of an analysis; tasks: {', '.join(TASKS)}")
+    task, names = find(name).task, task_names()
+    if task not in names:
+        raise OptionError(f"model {name} is for {task}, which is no task of an analysis; tasks: {', '.join(names)}")
     return task
 
 
@@ -239,12 +254,10 @@ def choose_views(export: str | Sequence[str] | None, option: str = "export") -> 
     Raises:
         OptionError: there is no such format.
     """
-    from kinoscope.views.registry import VIEWS
-
     names = split_names(export, option)
     for name in names:
-        if name not in VIEWS:
-            raise OptionError(f"there is no format {name!r}; choose from {', '.join(VIEWS)}")
+        if name not in view_names():
+            raise OptionError(f"there is no format {name!r}; choose from {', '.join(view_names())}")
     return names
 
 

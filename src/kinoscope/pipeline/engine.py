@@ -26,7 +26,7 @@ from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.core.time import FrameSampler
-from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.base import Needs, PostTask, Skip, Task
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ def run(
     with Interrupts() as interrupts:
         with interrupts.allowed:
             feeds = _prepare(tasks, source, timeline, threaded)
-        times = _decode(source, feeds, progress, interrupts)
+        # Tasks that only read the timeline need no decoding if the frames were counted before.
+        reads = any(not isinstance(feed.task, PostTask) for feed in feeds) or (feeds and not timeline.decode.frames)
+        times = _decode(source, feeds, progress, interrupts) if reads else array("d")
         if source.info != before:  # some of it is known only after decoding
             known = describe_source(source.info)
             timeline.source |= {name: known[name] for name in ("duration", "variable") if name in known}
-        if feeds or not timeline.decode.frames:  # where nothing is read, what was read for earlier tasks stands
+        if reads or not timeline.decode.frames:  # where nothing is read, what was read for earlier tasks stands
             timeline.times, timeline.decode = np.array(times, np.float64), source.report
         _finish(feeds, timeline, interrupts)
         if interrupts.consume():

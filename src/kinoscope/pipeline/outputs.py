@@ -79,7 +79,7 @@ def analyze_in_memory(source: str, options: analysis.AnalysisOptions, title: str
     from kinoscope.pipeline import engine
     from kinoscope.source import open_source
 
-    tasks = analysis.make_tasks(options.tasks, options.models, options.device, options.settings)
+    tasks = options.make_tasks(options.tasks)
     with open_source(source, **options.source_options) as opened, bar(title, options.quiet) as progress:
         return engine.run(opened, tasks, timeline=Timeline(version=__version__), progress=progress)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
+from kinoscope.core.media import Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult
-from kinoscope.tasks.base import Needs
+from kinoscope.tasks.base import Needs, Task
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ MAX_FRAME_SIDE = 640
 """Longer side of the preview in pixels."""
 
 
-class Preview:
+class Preview(Task):
     """Task that writes every frame, at its time from the source's start, into a small mp4 at ``path``.
 
     Args:
@@ -29,6 +29,7 @@ class Preview:
     name = "preview"
 
     def __init__(self, path: Path, audio_from: str | None = None, audio_track: int | None = None) -> None:
+        super().__init__()
         self.path = path
         self.audio_from, self.audio_track = audio_from, audio_track
         self._writer: Writer | None = None
@@ -59,9 +60,6 @@ class Preview:
         if first.time > self._start:
             # Players count from the first frame: a copy of it at zero keeps their clock that of the source.
             self._writer.write(Frame(first.pixels, self._start))
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Close the file; it exists at ``path`` if there was any frame."""

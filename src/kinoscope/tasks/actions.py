@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
-from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models import choose
 from kinoscope.models.inference.classifier import find_classifier, get_sampling, probabilities
 from kinoscope.models.runtime.runner import make_runner
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 from kinoscope.views.timeline import Timeline
 
@@ -89,7 +90,7 @@ def cell_motion(pixels: Pixels) -> Float32Array:
     return cells
 
 
-class Actions:
+class Actions(Task):
     """A clip classifier over windows that overlap by half; an event while the score stays high.
 
     The score is the probability of the class ``fight``, or of the model's first class if none has that name. The whole
@@ -102,12 +103,17 @@ class Actions:
 
     name = "actions"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._postponed: list[ActionWindow] = []
         self._last_scored: tuple[ActionWindow, float] | None = None
         self._scores: list[tuple[float, float, float]] = []
         self._inferences = 0
+
+    @classmethod
+    def check_model(cls, model: str) -> None:
+        """Check that a model classifies clips."""
+        find_classifier(model)
 
     def needs(self, info: SourceInfo) -> Needs:
         """Request small frames at the model's rate.
@@ -135,9 +141,6 @@ class Actions:
             if not self._frames_until_window:
                 self._triage(self._window())
                 self._frames_until_window = self._stride
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Score the remaining frames and return the events and the scores."""

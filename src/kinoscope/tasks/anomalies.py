@@ -17,11 +17,11 @@ import numpy as np
 
 from kinoscope.core.arrays import Float16Array, Float32Array, Float64Array, UInt8Array
 from kinoscope.core.boxes import iou
-from kinoscope.core.media import Audio, Frame, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import Frame, FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.imaging.background import BackgroundModel
 from kinoscope.models import load
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.tasks.signal.peaks import find_peaks
 from kinoscope.views.timeline import Timeline
 
@@ -67,7 +67,7 @@ class MovingObject:
     motion: Float32Array
 
 
-class Anomalies:
+class Anomalies(Task):
     """Detector of anomalies before a static camera, ranked by score.
 
     Scores: 0 at the median object, 1 at the 90th percentile; averaged over a second and a half. Events: label
@@ -78,9 +78,11 @@ class Anomalies:
     """
 
     name = "anomalies"
+    by_default = False
+    card_task = "scenes"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._background = BackgroundModel()
         self._previous: Pixels | None = None
         self._start_time: float | None = None
@@ -112,9 +114,6 @@ class Anomalies:
             if self._frame_count % SAMPLE_INTERVAL_FRAMES == SAMPLE_INTERVAL_FRAMES - 1:
                 self._process_sample(small, large.pixels)
             self._frame_count, self._previous = self._frame_count + 1, small.pixels
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Compare all objects with each other and return the anomalies by score.

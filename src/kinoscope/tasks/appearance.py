@@ -10,27 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinoscope.core.media import Audio, FrameBatch, SourceInfo
+from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult
 from kinoscope.models.inference import reid as models
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, PostTask, Skip
 from kinoscope.views.timeline import Timeline
 
 
-class Appearance:
+class Appearance(PostTask):
     """Embeddings of the image of each track of ``objects``; requests neither frames nor audio.
 
     Features: ``appearance.embeddings`` (N, D) float32, each of length 1, and ``appearance.tracks`` (N,), their track
     ids.
-
-    Args:
-        device, model, threads: see ``models.load``; ``model`` is a card of the task ``scenes``.
     """
 
     name = "appearance"
-
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    depends_on = frozenset({"objects"})
+    biometric = True
+    card_task = "scenes"
 
     def needs(self, info: SourceInfo) -> Needs:
         """Load the network and request nothing.
@@ -42,12 +39,6 @@ class Appearance:
             raise Skip("there is no video")
         self._embedder = models.AppearanceEmbedder(self.model, self.device, self.threads)
         return Needs()
-
-    def process_frames(self, *batches: FrameBatch) -> None:
-        """Ignore frames: none are requested."""
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the embeddings of the images of the tracks.

@@ -8,11 +8,15 @@ another task; in ``finish`` it may read from the Timeline the results of earlier
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from kinoscope.core.errors import OptionError
 from kinoscope.core.media import Audio, FrameBatch, Size, SourceInfo
+from kinoscope.core.options import Options
 from kinoscope.core.results import TaskResult
-from kinoscope.views.timeline import Timeline
+
+if TYPE_CHECKING:
+    from kinoscope.views.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +41,71 @@ class Skip(Exception):
     """Raised by ``needs``, ``process_frames`` or ``finish`` if the task cannot run on a source; says why."""
 
 
-class Task(Protocol):
-    """A consumer of decoded frames and audio. Only what ``needs`` requests is delivered."""
+class Task:
+    """A consumer of decoded frames and audio; the base class of all tasks. Only what ``needs`` requests is delivered.
+
+    Args:
+        model: name of the card or folder of the model; ``auto`` for the best that can be had.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: number of threads of a network on the CPU.
+        options: those of ``options_type``.
+
+    Attributes:
+        name: of the task, in the Timeline and on the command line.
+        options_type: the class of its options.
+        by_default: whether ``analyze`` runs it when no tasks are named.
+        required_input: the input of the user without which it cannot run, and the option that gives it.
+        depends_on: tasks whose track ids its results refer to.
+        biometric: whether its results identify people.
+        card_task: the task whose cards it runs; None if its model cannot be chosen.
+    """
 
     name: str
+    options_type: ClassVar[type[Options]] = Options
+    by_default: ClassVar[bool] = True
+    required_input: ClassVar[str | None] = None
+    depends_on: ClassVar[frozenset[str]] = frozenset()
+    biometric: ClassVar[bool] = False
+    card_task: ClassVar[str | None] = None
+
+    options: Options
+
+    def __init__(self, *, model: str = "auto", device: str = "auto", threads: int = 1, **options: Any) -> None:
+        self.model, self.device, self.threads = model, device, threads
+        self.options = self.options_type(**options)
+
+    @classmethod
+    def check_model(cls, model: str) -> None:
+        """Check that the task can run a model.
+
+        Raises:
+            OptionError: there is no card of that name, or it is for another task.
+            ModelError: a folder holds no model, or a damaged one.
+        """
+        from kinoscope.models import CARDS, cards_for_task
+
+        if cls.card_task is None:
+            raise OptionError(
+                f"model {cls.name}={model}: the model of the task {cls.name} cannot be chosen; leave it out"
+            )
+        valid = [card.name for card in cards_for_task(cls.card_task)]
+        if model not in valid:
+            other = next((f"is for {card.task}" for card in CARDS if card.name == model), "is not known")
+            raise OptionError(f"model {model} {other}; for the task {cls.name} choose from {', '.join(valid)}")
 
     def needs(self, info: SourceInfo) -> Needs:
-        """Load the models and return the requested input.
+        """Load the models and return the requested input; by default nothing.
 
         Raises:
             Skip: the task cannot run on the source.
         """
-        ...
+        return Needs()
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Process the next frames: one batch for each requested size, in that order, of the same frames."""
-        ...
 
     def process_audio(self, audio: Audio) -> None:
         """Process the next chunk of audio."""
-        ...
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the result.
@@ -64,4 +113,8 @@ class Task(Protocol):
         Args:
             timeline: all frame times, the metadata of the source, and the results of earlier tasks.
         """
-        ...
+        return TaskResult()
+
+
+class PostTask(Task):
+    """The base class of tasks that only read the Timeline, in ``finish``: for them alone nothing is decoded."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.errors import ModelError
-from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.imaging.reflect_time import reflect_times
 from kinoscope.models import cards_for_task, choose
@@ -24,7 +24,8 @@ from kinoscope.models.card import Card
 from kinoscope.models.inference.classifier import find_classifier, get_sampling, probabilities
 from kinoscope.models.inference.segment_refiner import read_refiner
 from kinoscope.models.runtime.runner import make_runner
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.options import ClassifyOptions
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 from kinoscope.views.timeline import Timeline
 
@@ -42,7 +43,7 @@ TIME_TOLERANCE_SECONDS = 1e-6
 """Seconds, as in ``core.sampling.nearest_frames``."""
 
 
-class Classify:
+class Classify(Task):
     """A clip classifier over sliding windows; an event while the probability of a class stays high.
 
     Events: ``label`` the class, ``score`` its highest probability; a video no longer than a window has one event, of
@@ -52,26 +53,17 @@ class Classify:
     float32, calibrated probabilities; ``classify.edges`` (E,) float64, at which windows begin or end, in seconds, and
     ``classify.means`` (E - 1, K) float32, the mean probabilities between them.
     ``report.extra["top"]`` are the most probable classes of the whole video, as ``[name, probability]``.
-
-    Args:
-        device, model, threads: see ``models.load``.
-        top: classes reported for the whole video.
-        refine: use the model's segment refiner, if it has one.
     """
 
     name = "classify"
+    options_type = ClassifyOptions
+    required_input = "a model; give --model classify=FOLDER, as `kinoscope train` wrote it"
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        model: str = "auto",
-        threads: int = 1,
-        top: int = TOP_CLASSES,
-        refine: bool = True,
-    ) -> None:
-        self.device, self.model, self.threads, self.top = device, model, threads, top
-        self._refiner = read_refiner(model) if refine and model != "auto" else None
+    options: ClassifyOptions
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._refiner = read_refiner(self.model) if self.options.refine and self.model != "auto" else None
         self._origin: float | None = None
         self._frame_time = self._frame_seconds = 0.0
         self._frame: Pixels | None = None
@@ -79,6 +71,11 @@ class Classify:
         self._pending: list[tuple[int, Pixels]] = []
         self._starts: list[int] = []
         self._logits: list[Float32Array] = []
+
+    @classmethod
+    def check_model(cls, model: str) -> None:
+        """Check that a model classifies clips."""
+        find_classifier(model)
 
     def needs(self, info: SourceInfo) -> Needs:
         """Load the model and request every frame: the task samples them itself, by their timestamps.
@@ -104,9 +101,6 @@ class Classify:
         if len(self._pending) >= self._batch_windows:
             self._infer()
 
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
-
     def finish(self, timeline: Timeline) -> TaskResult:
         """Classify the remaining windows and return the events and the probabilities."""
         end = self._close_windows()
@@ -117,7 +111,7 @@ class Classify:
         logits = np.concatenate(self._logits) if self._logits else np.zeros((0, len(card.labels)), np.float32)
         class_probabilities, starts = probabilities(card, logits), np.array(self._starts, np.int64)
         if len(starts):
-            report.extra["top"] = top_classes(card.labels, probabilities(card, logits.mean(0)), self.top)
+            report.extra["top"] = top_classes(card.labels, probabilities(card, logits.mean(0)), self.options.top)
         boundaries, means = mean_over_windows(starts, self.sampling.frames, class_probabilities)
         features: dict[str, NDArray[Any]] = {
             "classify.times": self._middles(starts, end),

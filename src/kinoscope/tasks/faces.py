@@ -15,27 +15,21 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult, Track
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import faces as models
 from kinoscope.models.registry import find
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.options import FacesOptions
 from kinoscope.tasks.people.clustering import cluster_tracks
 from kinoscope.tasks.people.face_samples import FaceSample, FaceSamples, identity_changes, max_distance, mean_embedding
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, hard_cuts
 from kinoscope.views.timeline import Timeline
 
-FRAME_RATE, FULL_SEARCH_RATE = 5.0, 2.5
-"""Frames processed per second, and those searched as a whole; higher rates hardly change the tracks, see
-benchmarks/agreement.py."""
-
-MAX_FRAME_SIDE, MIN_FACE_SIDE = 960, 28
-"""Longer side of the processed frames, and side of the smallest face detected in them, in pixels."""
-
-MIN_TRACK_SCORE = 0.9
-"""Score from which a face may begin a track."""
+MIN_TRACK_SCORE = FacesOptions().min_track_score
+"""Score from which a face may begin a track, if not chosen otherwise."""
 
 TRACK_FILTER = TrackFilter(count=3, seconds=0.3, score=0.99)
 """Minimum of a reported track. Hands and folds of cloth reach 0.98; faces in profile stay below the score too."""
@@ -50,7 +44,7 @@ FaceTrack = tuple[Tracklet, FaceSamples]
 """A track, or a part of one, and the samples of its face."""
 
 
-class Faces:
+class Faces(Task):
     """MTCNN at a fixed rate, a tracker and dlib's embedding: a track for each face, grouped into ``person 1``, ...
 
     Tracks: label ``face``; ``identity`` is the person, in order of first appearance; ``extra["points"]`` holds for each
@@ -58,58 +52,24 @@ class Faces:
     ``extra["apart"]`` is the largest distance between the embeddings of its best samples.
     ``identified`` is, after ``finish``, each track with enough good samples, and these samples.
     Features: ``faces.embeddings`` (N, 128) and ``faces.tracks`` (N,), the track ids. Images: ``faces-<id>``.
-
-    Args:
-        device, model, threads: see ``models.load``; ``model`` is a card of the task ``identity``.
-        rate: frames processed per second; None for every frame.
-        search_rate: frames searched as a whole per second; None for all that are processed.
-        idle_rate: frames processed per second while little changes; None for all that are delivered.
-        motion_share: if at least this share of the frame changes, every frame is processed, and searched as a whole;
-            None for the default of ``ChangeGate``, and only a cut is a reason to search early.
-        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
-            again; -1 processes all.
-        max_side, min_face_side: longer side of the processed frames, and side of the smallest face, in pixels.
-        min_scores: minimum scores of the three networks of the cascade.
-        min_track_score: score from which a face begins a track.
-        include_doubtful: report tracks that are too short or of too low a score, too, with ``extra["doubtful"]``.
     """
 
     name = "faces"
+    options_type = FacesOptions
+    biometric = True
+    card_task = "identity"
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        model: str = "auto",
-        threads: int = 1,
-        rate: float | None = FRAME_RATE,
-        search_rate: float | None = FULL_SEARCH_RATE,
-        idle_rate: float | None = None,
-        motion_share: float | None = None,
-        static_levels: float = 8,
-        max_side: int = MAX_FRAME_SIDE,
-        min_face_side: float = MIN_FACE_SIDE,
-        min_scores: tuple[float, float, float] = models.MIN_SCORES,
-        min_track_score: float = MIN_TRACK_SCORE,
-        include_doubtful: bool = False,
-    ) -> None:
-        self.device, self.model, self.threads = device, model, threads
-        self.rate, self.max_side, self.min_face_side, self.min_scores, self.include_doubtful = (
-            rate,
-            max_side,
-            min_face_side,
-            min_scores,
-            include_doubtful,
-        )
-        self._search_interval = (
-            0.9 / search_rate if search_rate else 0.0
-        )  # a frame seldom arrives exactly when a search is due
+    options: FacesOptions
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        options = self.options
+        # A frame seldom arrives exactly when a search is due.
+        self._search_interval = 0.9 / options.search_rate if options.search_rate else 0.0
         self._last_search = -np.inf
-        self._change_gate, self._search_on_motion = (
-            ChangeGate(idle_rate, static_levels, min_changed=motion_share),
-            motion_share is not None,
-        )
-        self._tracker = Tracker(high_score=min_track_score)
+        self._change_gate = ChangeGate(options.idle_rate, options.static_levels, min_changed=options.motion_share)
+        self._search_on_motion = options.motion_share is not None
+        self._tracker = Tracker(high_score=options.min_track_score)
         self._samples: dict[int, FaceSamples] = defaultdict(FaceSamples)
         self._finished: list[FaceTrack] = []
         self._counts = {"inferences": 0, "searches": 0}
@@ -123,11 +83,13 @@ class Faces:
         """
         if not info.width or not info.height:
             raise Skip("there is no video")
-        self._detector = models.FaceDetector(self.device, self.threads, self.min_face_side, self.min_scores)
+        self._detector = models.FaceDetector(
+            self.device, self.threads, self.options.min_face_side, self.options.min_scores
+        )
         self._embedder = models.FaceEmbedder(self.model, self.device, self.threads)
         self._frame_size = info.size
         self._track_filter = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
-        return Needs(sizes=(info.fit(self.max_side),), rate=self.rate, batch=4)
+        return Needs(sizes=(info.fit(self.options.max_side),), rate=self.options.rate, batch=4)
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track the faces in the next frames."""
@@ -139,9 +101,6 @@ class Faces:
             ids = self._tracker.update(time, detections.boxes, detections.scores)
             self._add_samples(pixels, time, detections, ids.tolist())
             self._close_tracks(self._tracker.pop_finished())
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the tracks, numbered from 1 in order of appearance, and their persons."""
@@ -200,7 +159,7 @@ class Faces:
                 self._finished.append((tracklet, samples))
 
     def _is_reported(self, part: Tracklet) -> bool:
-        return self.include_doubtful or self._track_filter(part)
+        return self.options.include_doubtful or self._track_filter(part)
 
     def _track(self, number: int, part: Tracklet, samples: FaceSamples, times: Float64Array) -> Track:
         rows = np.array(samples.points).reshape(-1, 11)
@@ -233,6 +192,9 @@ class Faces:
 
     def _report(self) -> TaskReport:
         runner = self._embedder.runner
-        model, extra = f"mtcnn, {runner.card.name}", self._counts | {"rate": self.rate, "digest": runner.card.digest}
+        model, extra = (
+            f"mtcnn, {runner.card.name}",
+            self._counts | {"rate": self.options.rate, "digest": runner.card.digest},
+        )
         licences = dict.fromkeys((find("mtcnn-pnet").licence, runner.card.licence))
         return TaskReport(model=model, runtime=runner.runtime, licence=", ".join(licences), extra=extra)

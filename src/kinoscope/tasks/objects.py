@@ -10,31 +10,31 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
-from kinoscope.core.media import Audio, FrameBatch, Pixels, Size, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Track
 from kinoscope.imaging.camera_motion import CameraMotion, compose_affine, identity_affine
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
 from kinoscope.models.inference import detector as models
 from kinoscope.models.inference.reid import AppearanceEmbedder, colour_histogram
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.options import ObjectsOptions
 from kinoscope.tasks.tracking.association import get_strategy
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.duplicates import find_duplicates
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
 from kinoscope.views.timeline import Timeline
 
-FRAME_RATE, IDLE_RATE = 10.0, 5.0
-"""Frames requested per second, and those processed while little changes; higher rates hardly change the tracks, see
-benchmarks/agreement.py."""
+MIN_TRACK_SCORE = ObjectsOptions().min_track_score
+"""Score from which a detection may begin a track, if not chosen otherwise."""
 
-MIN_SCORE, MIN_TRACK_SCORE = 0.25, 0.4
-"""Score below which a detection is ignored, and from which it may begin a track."""
+ASSUMED_FRAME_RATE = 10.0
+"""Frames per second from which the longest gap in a track is derived where every frame is processed."""
 
 TRACK_FILTER = TrackFilter(count=3, seconds=0.3, score=0.4)
 SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0, score=0.4)
@@ -45,9 +45,6 @@ CROP_FRAME_SIDE = 960
 
 MAX_THUMBNAILS = 200
 """Images stored, those of the best tracks."""
-
-AppearanceMethod = Literal["none", "colours", "cnn"]
-"""Appearance features for association: none, color histograms, or embeddings of a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,60 +60,33 @@ def _new_moments() -> TopMoments[ObjectView]:
     return TopMoments(max_moments=3)
 
 
-class Objects:
+class Objects(Task):
     """A detector at a fixed rate and a tracker: one track per object, with a box at each frame's time.
 
     Tracks: the detector's label, the mean score of the better half of the detections. Images: ``objects-<id>`` at the
     track's best moment.
 
     Args:
-        device, model, threads: see ``models.load``; ``model`` is a card of the task ``objects``.
-        rate: frames requested per second; None for every frame.
-        idle_rate: frames processed per second while little changes; None for all that differ from the previous one.
-        motion_share: if at least this share of the frame changes, every frame is processed; None for the default of
-            ``ChangeGate``.
-        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
-            again; -1 processes all.
-        tracker: association strategy, one of ``association.STRATEGIES``.
-        camera: compensate the motion of the camera before association, see ``imaging.camera_motion``.
-        labels: to be detected; None for all labels of the detector.
-        appearance: associate by appearance too: ``colours``, or ``cnn`` for the embedding of ``models.inference.reid``,
-            which costs an inference per detection.
         keep_tracks: return the tracks at the end; without them memory does not grow, for cameras that run for days.
         on_observations: called with the time in seconds and the tracked objects of each processed frame, at once.
-        min_score, min_track_score: score below which a detection is ignored, and from which it begins a track.
-        doubtful_labels: labels of which tracks that are too short or of too low a score are reported, too, with
-            ``extra["doubtful"]``.
+        arguments: see ``Task`` and ``ObjectsOptions``.
     """
 
     name = "objects"
+    options_type = ObjectsOptions
+    card_task = "objects"
+
+    options: ObjectsOptions
 
     def __init__(
-        self,
-        *,
-        device: str = "auto",
-        model: str = "auto",
-        threads: int = 1,
-        rate: float | None = FRAME_RATE,
-        idle_rate: float | None = IDLE_RATE,
-        motion_share: float | None = None,
-        static_levels: float = 8,
-        tracker: str = "buffered",
-        camera: bool = False,
-        appearance: AppearanceMethod = "none",
-        labels: Collection[str] | None = None,
-        keep_tracks: bool = True,
-        on_observations: ObservationCallback | None = None,
-        min_score: float = MIN_SCORE,
-        min_track_score: float = MIN_TRACK_SCORE,
-        doubtful_labels: Collection[str] = (),
+        self, *, keep_tracks: bool = True, on_observations: ObservationCallback | None = None, **arguments: Any
     ) -> None:
-        self.device, self.model, self.threads, self.rate = device, model, threads, rate
-        self.min_score, self.doubtful_labels = min_score, doubtful_labels
-        self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
-        gap = gap_seconds(min(rate or FRAME_RATE, idle_rate or FRAME_RATE))
-        self._tracker = Tracker(high_score=min_track_score, max_gap=gap, strategy=get_strategy(tracker))
-        self._compensate_camera, self._appearance, self._labels = camera, appearance, labels
+        super().__init__(**arguments)
+        options = self.options
+        self._change_gate = ChangeGate(options.idle_rate, options.static_levels, min_changed=options.motion_share)
+        gap = gap_seconds(min(options.rate or ASSUMED_FRAME_RATE, options.idle_rate or ASSUMED_FRAME_RATE))
+        strategy = get_strategy(options.tracker)
+        self._tracker = Tracker(high_score=options.min_track_score, max_gap=gap, strategy=strategy)
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_new_moments)
         self._inferences, self._camera_shift = 0, identity_affine()
         self._keep_tracks, self._on_observations = keep_tracks, on_observations
@@ -129,14 +99,14 @@ class Objects:
         """
         if not info.width or not info.height:
             raise Skip("there is no video")
-        self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.min_score)
+        self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.options.min_score)
         self._frame_size = info.size
-        self._camera = CameraMotion(info.size) if self._compensate_camera else None
-        self._embed_crops = _embedder(self._appearance, self.device, self.threads)
+        self._camera = CameraMotion(info.size) if self.options.camera else None
+        self._embed_crops = _embedder(self.options.appearance, self.device, self.threads)
         small = self._detector.input_size(info.size)
         sizes = small, info.fit(CROP_FRAME_SIDE) if self._keep_tracks or self._embed_crops else small
-        batch = 8 if self.rate is None else max(1, min(8, int(self.rate)))
-        return Needs(sizes, self.rate, batch)
+        rate = self.options.rate
+        return Needs(sizes, rate, 8 if rate is None else max(1, min(8, int(rate))))
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track objects in the next frames."""
@@ -175,9 +145,6 @@ class Objects:
         labels = self._detector.card.labels
         return [Observation(self.name, i, labels[label], tuple(box), score) for i, label, box, score in rows if i >= 0]
 
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
-
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the tracks, numbered from 1 in order of appearance."""
         cuts = hard_cuts(timeline)
@@ -197,7 +164,9 @@ class Objects:
         if advice != "unchanged":
             self._inferences += 1
             (detections,) = self._detector(pixels[None], self._frame_size)
-            self._detections = detections if self._labels is None else self._with_labels(detections, self._labels)
+            self._detections = (
+                detections if self.options.labels is None else self._with_labels(detections, self.options.labels)
+            )
         return self._detections
 
     def _with_labels(self, detections: models.Detections, labels: Collection[str]) -> models.Detections:
@@ -229,11 +198,13 @@ class Objects:
         names = self._detector.card.labels
         duplicates = find_duplicates(parts)
         return [
-            part for n, part in enumerate(parts) if n not in duplicates or names[part.label] in self.doubtful_labels
+            part
+            for n, part in enumerate(parts)
+            if n not in duplicates or names[part.label] in self.options.doubtful_labels
         ]
 
     def _is_reported(self, part: Tracklet) -> bool:
-        return self._track_filter(part) or self._detector.card.labels[part.label] in self.doubtful_labels
+        return self._track_filter(part) or self._detector.card.labels[part.label] in self.options.doubtful_labels
 
     def _thumbnails(self, parts: list[Tracklet]) -> dict[str, bytes]:
         best_moments = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}
@@ -244,11 +215,11 @@ class Objects:
 
     def _report(self) -> TaskReport:
         runner = self._detector.runner
-        extra = {"inferences": self._inferences, "rate": self.rate, "tracker": self._tracker.strategy.__name__}
+        extra = {"inferences": self._inferences, "rate": self.options.rate, "tracker": self._tracker.strategy.__name__}
         return TaskReport(model=runner.card.name, runtime=runner.runtime, licence=runner.card.licence, extra=extra)
 
 
-def _embedder(appearance: AppearanceMethod, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
+def _embedder(appearance: str, device: str, threads: int) -> Callable[[list[Pixels]], Float64Array] | None:
     """Return the function that computes appearance vectors: (N, D), each of length 1."""
     if appearance == "cnn":
         network = AppearanceEmbedder(device=device, threads=threads)

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.boxes import areas
 from kinoscope.core.identity_matching import IdentityMatch, match_identities, spans_overlap
-from kinoscope.core.media import Audio, FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.galleries import MATCH_THRESHOLDS, SAMPLE_KINDS, EmbeddingModel, Gallery, read_gallery
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import PostTask, Skip
+from kinoscope.tasks.options import RecognizeOptions
 from kinoscope.views.timeline import Timeline
 
 MAX_EVENT_GAP_SECONDS = 2.0
@@ -37,7 +38,7 @@ EMBEDDING_TASKS = {"face": "faces", "person": "appearance", "object": "appearanc
 """The task that computes the embeddings of each kind, in its features."""
 
 
-class Recognize:
+class Recognize(PostTask):
     """Names the tracks of ``faces`` and ``objects`` that match a gallery; requests neither frames nor audio.
 
     Tracks: ``identity`` becomes the name; ``extra`` gets ``distance`` to the nearest known sample, ``margin`` to the
@@ -47,33 +48,20 @@ class Recognize:
 
     Args:
         gallery: a gallery, or the path of its file.
-        thresholds: maximum distance of a match, by kind; the others are ``galleries.MATCH_THRESHOLDS``.
-        device, model, threads: not used: no network runs here.
     """
 
     name = "recognize"
+    options_type = RecognizeOptions
+    required_input = "a gallery; give --gallery FILE, as `kinoscope enroll` wrote it"
+    depends_on = frozenset({"objects", "faces", "appearance"})
+    biometric = True
 
-    def __init__(
-        self,
-        *,
-        gallery: Gallery | str | Path,
-        thresholds: Mapping[str, float] | None = None,
-        device: str = "auto",
-        model: str = "auto",
-        threads: int = 1,
-    ) -> None:
+    options: RecognizeOptions
+
+    def __init__(self, *, gallery: Gallery | str | Path, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.gallery = gallery if isinstance(gallery, Gallery) else read_gallery(gallery)
-        self.thresholds = MATCH_THRESHOLDS | dict(thresholds or {})
-
-    def needs(self, info: SourceInfo) -> Needs:
-        """Request nothing: all data comes from earlier tasks."""
-        return Needs()
-
-    def process_frames(self, *batches: FrameBatch) -> None:
-        """Ignore frames: none are requested."""
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
+        self.thresholds = MATCH_THRESHOLDS | dict(self.options.thresholds)
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Name the tracks and return the appearances of each name.

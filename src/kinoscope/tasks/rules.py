@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.arrays import Float64Array
-from kinoscope.core.media import Audio, FrameBatch, SourceInfo
+from kinoscope.core.media import SourceInfo
 from kinoscope.core.results import Event, Observation, TaskReport, TaskResult, Track
 from kinoscope.rules import RuleFile, read_rules
 from kinoscope.rules.engine import RuleEngine, recording_clock, to_pixels
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, PostTask, Skip
 from kinoscope.views.timeline import Timeline
 
 TRACKING_TASKS = ("objects", "faces")
 """The tasks whose tracks the rules use."""
 
 
-class Rules:
+class Rules(PostTask):
     """Evaluates the rules of a file on the tracks of earlier tasks; requests neither frames nor audio.
 
     Events: one per alert, ``label`` the rule's name; ``extra`` holds its ``kind``, the ``zone`` or ``line``, the
@@ -30,14 +31,14 @@ class Rules:
 
     Args:
         rules: a file of rules as ``read`` returns it, or its path.
-        device, model, threads: not used: no network runs here.
     """
 
     name = "rules"
+    required_input = "rules; give --rules FILE, see examples/rules.yaml"
+    depends_on = frozenset({"objects"})
 
-    def __init__(
-        self, *, rules: RuleFile | str | Path, device: str = "auto", model: str = "auto", threads: int = 1
-    ) -> None:
+    def __init__(self, *, rules: RuleFile | str | Path, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._rules = rules if isinstance(rules, RuleFile) else read_rules(rules)
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -51,12 +52,6 @@ class Rules:
         self._size = info.size
         self._engine = RuleEngine(self._rules, info.size, recording_clock(self._rules, float(info.start)))
         return Needs()
-
-    def process_frames(self, *batches: FrameBatch) -> None:
-        """Ignore frames: none are requested."""
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Replay the tracks and return the alerts.

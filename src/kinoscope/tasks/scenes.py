@@ -7,15 +7,15 @@ center crop, which would lose almost half of a wide frame, for search too.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinoscope.core.arrays import Float16Array, Float32Array
-from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models import load
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SceneThumbnails:
         return min(inside, key=lambda pair: pair[0])[1] if inside else None
 
 
-class Scenes:
+class Scenes(Task):
     """EfficientNet-Lite0 once a second, except on frames that have not changed; one event per shot.
 
     Events: ``label`` the class with the highest mean probability over the shot, ``score`` that probability,
@@ -69,9 +69,10 @@ class Scenes:
     """
 
     name = "scenes"
+    card_task = "scenes"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._thumbnails = SceneThumbnails()
         self._times: list[float] = []
         self._features: list[Float16Array] = []
@@ -99,9 +100,6 @@ class Scenes:
             self._classify(large.pixels, float(large.time))
             self._times.append(float(large.time))
             self._thumbnails.add(float(small.time), small.pixels)
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the label of each shot; without shots, the whole video is one."""

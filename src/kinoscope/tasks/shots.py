@@ -11,16 +11,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.arrays import BoolArray, Float32Array, Float64Array
-from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.core.time import last_frame_end
 from kinoscope.models import load
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.tasks.signal.hysteresis import hysteresis_spans
 from kinoscope.views.timeline import Timeline
 
@@ -191,7 +192,7 @@ def _difference(a: NDArray[np.int16], b: NDArray[np.int16]) -> Float64Array:
     return np.asarray(np.abs(a - b).mean((1, 2, 3)))
 
 
-class Shots:
+class Shots(Task):
     """TransNet V2 where the frames change; one event per shot.
 
     Events: label ``shot``, without gaps from the first frame's time to the last frame's end. ``score`` is the
@@ -201,9 +202,10 @@ class Shots:
     """
 
     name = "shots"
+    card_task = "shots"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._windows = ShotWindows()
         self._times = array("d")
         self._scores: list[Float32Array] = []
@@ -227,9 +229,6 @@ class Shots:
         self._times.extend(batches[0].times)
         self._last = batches[0].last
         self._score(self._windows.add(batches[0].pixels))
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the shots."""

@@ -12,16 +12,16 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kinoscope.core.media import Audio, FrameBatch, SourceInfo
+from kinoscope.core.media import Audio, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult
 from kinoscope.models.registry import find
 from kinoscope.models.store import fetch
 from kinoscope.tasks.av.speech_segments import SAMPLE_RATE, SpeechSegmenter
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Word:
     pieces: int = 1
 
 
-class Speech:
+class Speech(Task):
     """Whisper on the segments that Silero detects as speech; one event per sentence.
 
     Events: label ``speech``, ``text`` the sentence (None if there is speech but the words are not recognized, such as
@@ -78,12 +78,13 @@ class Speech:
     """
 
     name = "speech"
+    card_task = "speech"
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1) -> None:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         # The small default is many times faster than real time on a CPU: a GPU is used only if requested.
-        self.device = "cuda" if device.startswith("cuda") else "cpu"
-        self.model = "whisper-tiny.en" if model == "auto" else model
-        self.threads = threads
+        self.device = "cuda" if self.device.startswith("cuda") else "cpu"
+        self.model = "whisper-tiny.en" if self.model == "auto" else self.model
         self._packed: list[Audio] = []
         self._events: list[Event] = []
         self._report = TaskReport(model=self.model, extra={"inferences": 0})
@@ -118,9 +119,6 @@ class Speech:
             cpu_threads=self.threads,
             local_files_only=True,
         )
-
-    def process_frames(self, *batches: FrameBatch) -> None:
-        """Ignore frames: none are requested."""
 
     def process_audio(self, audio: Audio) -> None:
         """Process the next chunk of audio; the speech so far is transcribed once it fills a window."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ from kinoscope.core.signal.sync_offset import (
 )
 from kinoscope.imaging.change_gate import ChangeGate
 from kinoscope.models.inference.mouth_tracker import FaceTracker
-from kinoscope.models.inference.sync import CONTEXT_FRAMES, LAGS_PER_FRAME, PADDING_FRAMES, SyncModel
+from kinoscope.models.inference.sync import CONTEXT_FRAMES, LAGS_PER_FRAME, PADDING_FRAMES, SyncModel, folder_cards
 from kinoscope.tasks.av.evidence import BLOCK_SECONDS, BlockSimilarities, SyncEvidence, SyncWindows
 from kinoscope.tasks.av.mouth_buffer import CHUNK_FRAMES, MAX_GAP_SECONDS, AudioBuffer, MouthBuffer, MouthSegment
 from kinoscope.tasks.av.onset_fallback import OnsetFallback
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.options import SyncTaskOptions
 from kinoscope.tasks.tracking.tracker import hard_cuts
 from kinoscope.views.timeline import Timeline
 
@@ -68,7 +70,7 @@ VoiceDetector = Callable[[Float32Array], Float32Array]
 """From (N * 512,) samples to (N,) probabilities of speech."""
 
 
-class Sync:
+class Sync(Task):
     """Offset of the audio relative to the lips, in the whole video and after each cut, and active speaker detection.
 
     Events: one with the offset (label ``in sync``, ``audio late``, ``audio early`` or ``not measurable``; ``text`` in
@@ -80,15 +82,16 @@ class Sync:
     Features: ``sync.times``, ``sync.offsets`` and ``sync.confidences`` (N,), and ``sync.curves`` (N, L), of windows of
     two seconds; ``sync.lags`` (L,).
 
-    Args:
-        device, model, threads: see ``models.load``; ``model`` may be a folder that `kinoscope train sync` wrote.
-        hits: use visible and audible onsets if no face is visible; it costs as much as decoding.
+    ``model`` may be a folder that `kinoscope train sync` wrote.
     """
 
     name = "sync"
+    options_type = SyncTaskOptions
 
-    def __init__(self, *, device: str = "auto", model: str = "auto", threads: int = 1, hits: bool = False) -> None:
-        self.device, self.model, self.threads = device, model, threads
+    options: SyncTaskOptions
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._change_gate = ChangeGate(None, 8)
         self._audio = AudioBuffer()
         self._mouths: dict[int, MouthBuffer] = {}
@@ -97,8 +100,13 @@ class Sync:
         self._frame_count = 0
         self._first_time = np.inf
         self._cuts: list[float] = []
-        self._onsets = OnsetFallback() if hits else None
+        self._onsets = OnsetFallback() if self.options.hits else None
         self.evidence = SyncEvidence()
+
+    @classmethod
+    def check_model(cls, model: str) -> None:
+        """Check that a folder holds a model that `kinoscope train sync` wrote."""
+        folder_cards(Path(model))
 
     def needs(self, info: SourceInfo) -> Needs:
         """Load the models and request frames in which lips are visible, and audio.

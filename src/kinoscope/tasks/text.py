@@ -15,31 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from kinoscope.core.media import Audio, FrameBatch, Pixels, SourceInfo
+from kinoscope.core.media import FrameBatch, Pixels, SourceInfo
 from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.models.inference.ocr import TextDetector, TextLines, TextRecognizer, crop_line
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
+from kinoscope.tasks.options import TextOptions
 from kinoscope.tasks.tracking.best_moments import TopMoments
 from kinoscope.tasks.tracking.tracker import Tracker, TrackFilter, Tracklet, gap_seconds, hard_cuts
 from kinoscope.views.timeline import Timeline
 
-FRAME_RATE = 2.5
-"""Frames processed per second."""
-
 ASSUMED_FRAME_RATE = 25.0
 """Frames per second of a video of which every frame is processed, for the maximum gap of a track."""
-
-MAX_FRAME_SIDE = 960
-"""Longer side of the processed frames, in pixels."""
-
-MIN_SCORE, MIN_TRACK_SCORE = 0.5, 0.6
-"""Score below which a line is ignored, and from which it may begin a track."""
 
 TRACK_FILTER = TrackFilter(count=2, seconds=0.3, score=0.7)
 """Thresholds a track must meet to be reported."""
 
-SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=MIN_TRACK_SCORE)
+SINGLE_FRAME_FILTER = TrackFilter(count=1, seconds=0.0, score=TextOptions().min_track_score)
 """Thresholds a track must meet to be reported in a source of a single frame."""
 
 MIN_TEXT_CONFIDENCE = 0.6
@@ -173,55 +165,25 @@ def is_same_text(first_line: Pixels, second_line: Pixels) -> bool:
     return True
 
 
-class Text:
+class Text(Task):
     """PP-OCRv4 at a fixed rate and a tracker: one track per line of text, and an event with its text if it is legible.
 
     Tracks: label ``text``. Events: label ``text``, ``text`` the text, ``score`` its confidence, and ``extra["track"]``
     the track of the line.
-
-    Args:
-        device, threads: see ``models.load``.
-        model: not used: there is one.
-        rate: frames processed per second; None for every frame.
-        idle_rate: frames processed per second while little changes; None for all that are delivered.
-        motion_share: if at least this share of the frame changes, every frame is processed; None for the default of
-            ``ChangeGate``.
-        static_levels: a frame in which nothing has changed by more than this, in levels of 0 to 255, is not processed
-            again; -1 processes all.
-        max_side: longer side of the processed frames in pixels.
-        min_score, min_track_score: score below which a line is ignored, and from which it begins a track.
-        include_doubtful: report tracks that are too short or of too low a score, too, with ``extra["doubtful"]``.
-        read_text: recognize the text of the lines.
     """
 
     name = "text"
+    options_type = TextOptions
+    by_default = False
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        model: str = "auto",
-        threads: int = 1,
-        rate: float | None = FRAME_RATE,
-        idle_rate: float | None = None,
-        motion_share: float | None = None,
-        static_levels: float = 8,
-        max_side: int = MAX_FRAME_SIDE,
-        min_score: float = MIN_SCORE,
-        min_track_score: float = MIN_TRACK_SCORE,
-        include_doubtful: bool = False,
-        read_text: bool = True,
-    ) -> None:
-        self.device, self.threads = device, threads
-        self.rate, self.max_side, self.min_score, self.include_doubtful, self.read_text = (
-            rate,
-            max_side,
-            min_score,
-            include_doubtful,
-            read_text,
-        )
-        self._change_gate = ChangeGate(idle_rate, static_levels, min_changed=motion_share)
-        self._tracker = Tracker(high_score=min_track_score, max_gap=gap_seconds(rate or ASSUMED_FRAME_RATE))
+    options: TextOptions
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        options = self.options
+        self._change_gate = ChangeGate(options.idle_rate, options.static_levels, min_changed=options.motion_share)
+        max_gap = gap_seconds(options.rate or ASSUMED_FRAME_RATE)
+        self._tracker = Tracker(high_score=options.min_track_score, max_gap=max_gap)
         self._histories: dict[int, LineHistory] = defaultdict(LineHistory)
         self._finished: list[tuple[Tracklet, LineHistory]] = []
         self._lines = TextLines(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4, 2)))
@@ -235,11 +197,13 @@ class Text:
         """
         if not info.width or not info.height:
             raise Skip("there is no video")
-        self._detector = TextDetector(self.device, self.threads, self.min_score)
-        self._recognizer = TextRecognizer(self.device, self.threads) if self.read_text else None
+        self._detector = TextDetector(self.device, self.threads, self.options.min_score)
+        self._recognizer = TextRecognizer(self.device, self.threads) if self.options.read_text else None
         self._frame_size = info.size
         self._track_filter = SINGLE_FRAME_FILTER if info.frames == 1 else TRACK_FILTER
-        return Needs(sizes=(self._detector.input_size(info.size, self.max_side),), rate=self.rate, batch=4)
+        return Needs(
+            sizes=(self._detector.input_size(info.size, self.options.max_side),), rate=self.options.rate, batch=4
+        )
 
     def process_frames(self, *batches: FrameBatch) -> None:
         """Detect and track lines in the next frames."""
@@ -251,9 +215,6 @@ class Text:
             ids = self._tracker.update(time, lines.boxes, lines.scores)
             self._add_samples(pixels, time, lines, ids.tolist())
             self._close_tracks(self._tracker.pop_finished())
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Return the tracks, numbered from 1 in order of appearance, and their texts."""
@@ -304,7 +265,7 @@ class Text:
                 self._finished.append((tracklet, history))
 
     def _is_reported(self, part: Tracklet) -> bool:
-        return self.include_doubtful or self._track_filter(part)
+        return self.options.include_doubtful or self._track_filter(part)
 
     def _track(self, number: int, part: Tracklet, timeline: Timeline) -> Track:
         extra: dict[str, Any] = {} if self._track_filter(part) else {"doubtful": True}
@@ -314,6 +275,6 @@ class Text:
 
     def _report(self) -> TaskReport:
         cards = [self._detector.card, *([self._recognizer.card] if self._recognizer else [])]
-        extra = {"inferences": self._inferences, "rate": self.rate}
+        extra = {"inferences": self._inferences, "rate": self.options.rate}
         names = ", ".join(card.name for card in cards)
         return TaskReport(model=names, runtime="openvino-fp32", licence=cards[0].licence, extra=extra)

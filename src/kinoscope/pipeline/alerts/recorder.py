@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from kinoscope.core.errors import KinoscopeError
-from kinoscope.core.media import Audio, Frame, FrameBatch, SourceInfo
+from kinoscope.core.media import Frame, FrameBatch, SourceInfo
 from kinoscope.core.results import TaskReport, TaskResult
 from kinoscope.core.validation import slugify
 from kinoscope.source.encode.writer import Writer
-from kinoscope.tasks.base import Needs, Skip
+from kinoscope.tasks.base import Needs, Skip, Task
 from kinoscope.views.timeline import Timeline
 
 log = logging.getLogger("kinoscope")
@@ -57,7 +57,7 @@ class RecordingRequest:
     frames: list[BufferedFrame] = field(default_factory=list)
 
 
-class Recorder:
+class Recorder(Task):
     """Task that saves a clip around each alert; alerts of a rule in quick succession share one.
 
     Args:
@@ -69,6 +69,7 @@ class Recorder:
     name = "recording"
 
     def __init__(self, folder: Path, before: float = 3.0, after: float = 3.0, prefix: str = "") -> None:
+        super().__init__()
         self._folder, self._before, self._after, self._prefix = folder, before, after, prefix
         self._buffer: deque[BufferedFrame] = deque()
         self._requests: list[RecordingRequest] = []
@@ -131,9 +132,6 @@ class Recorder:
         for pixels, time in zip(batches[0].pixels, batches[0].times.tolist(), strict=True):
             _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             self._buffer_frame(BufferedFrame(time, bytes(data)))
-
-    def process_audio(self, audio: Audio) -> None:
-        """Ignore audio: none is requested."""
 
     def finish(self, timeline: Timeline) -> TaskResult:
         """Write the clips that are still open."""
