@@ -11,6 +11,8 @@ import pytest
 
 from kinoscope.api.classify import classify
 from kinoscope.core.errors import OptionError
+from kinoscope.pipeline.options import DecodingOptions
+from kinoscope.source.video_object import Video
 from tests.helpers.colour_clips import COLOURS, film
 
 Make = Callable[..., Path]
@@ -78,3 +80,29 @@ def test_an_unusable_model_is_reported_at_once(kinoscope: Any, tiny: Make, tmp_p
         call = kinoscope("classify", tmp_path / "gone.mp4", "--model", model)
         assert (call.status, call.err.count("\n")) == (2, 1)
         assert message in call.err
+
+
+def test_frames_in_memory_are_classified_as_a_file_is(tiny: Make, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "frames").write_bytes(b"a file of that name")
+    model = str(tiny())
+    red, blue = (np.full((100, 12, 16, 3), COLOURS[name], np.uint8) for name in ("red", "blue"))
+    array = np.concatenate([red, blue])
+    of_array = classify(array, model=model)
+    assert (type(of_array.source), of_array.source, of_array.error) == (str, "frames", None)
+    assert [(e.label, e.start, e.end) for e in of_array.segments] == [("red", 0, 4), ("blue", 4, 8)]
+    of_generator = classify((frame for frame in array), model=model)
+    assert of_generator.to_dict() == of_array.to_dict()
+    part = classify(Video.from_frames(array, rate=50, name="camera"), model=model, decoding=DecodingOptions(start=3))
+    assert (part.source, part.top[0][0]) == ("camera", "blue")
+    several = classify([red, list(blue)], model=model)
+    assert [one.top[0][0] for one in several] == ["red", "blue"]
+
+
+def test_an_invalid_frame_is_the_error_of_its_source(tiny: Make) -> None:
+    frames: list[np.ndarray] = [np.zeros((12, 16, 3), np.uint8), np.zeros((12, 16, 3), np.float32)]
+    result = classify(iter(frames), model=str(tiny()))
+    assert result.timeline is not None
+    (message,) = result.timeline.decode.errors
+    assert message.startswith("frame 1 of frames is float32; give uint8, as in (255 * frame)")
+    assert result.status == 1

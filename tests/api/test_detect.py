@@ -141,3 +141,47 @@ def test_an_interruption_ends_it_all(video, monkeypatch):
     stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
     monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", lambda *_: stopped)
     assert [one.status for one in package.detect([video, video], quiet=True)] == [1]
+
+
+def test_frames_in_memory_are_read_as_a_file_is(video):
+    frames = [item.pixels for item in package.Video(video)]
+    of_file, of_list = package.detect(video), package.detect(package.Video.from_frames(frames, rate=10))
+    assert of_list.to_dict() == of_file.to_dict() | {"source": "frames"}
+    of_generator = package.detect(package.Video.from_frames(iter(frames), rate=10))
+    assert of_generator.to_dict() == of_list.to_dict()
+    (one, two) = package.detect([np.stack(frames), package.Video(video, start=1, end=2)])
+    assert (one.source, two.source) == ("frames", str(video))
+    assert two.timeline.times.tolist() == [1 + i / 10 for i in range(10)]
+
+
+def test_results_of_an_array_can_be_rendered_and_resumed(video, tmp_path):
+    array = package.Video(video).read().pixels
+    first = package.detect(array, out=tmp_path / "out", annotate=True)
+    assert (first.error, tmp_path / "out" / "annotated.mp4" in first.written) == (None, True)
+    assert package.detect(array.copy(), out=tmp_path / "out").error is None
+    other = array.copy()
+    other[0, 0, 0, 0] ^= 1
+    refused = package.detect(other, out=tmp_path / "out")
+    assert "is a result of another `detect frames`, of another file or with other options" in str(refused.error)
+
+
+def test_a_generator_is_not_rendered(video, tmp_path):
+    seen = []
+
+    def generate():
+        for frame in package.Video(video):
+            seen.append(frame.index)
+            yield frame.pixels
+
+    frames = generate()
+    with pytest.raises(OptionError, match="annotate reads a source twice, and frames can be read only once"):
+        package.detect(frames, out=tmp_path / "out", annotate=True)
+    assert (seen, (tmp_path / "out").exists()) == ([0], False)
+    result = package.detect(frames, out=tmp_path / "out")
+    assert (result.error, len(result.tracks)) == (None, 2)
+
+
+def test_one_frame_is_an_image(video):
+    frame = package.Video(video).at(1)
+    result = package.detect(frame.pixels)
+    assert [row["label"] for row in result.to_dict()["objects"]] == ["person", "car"]

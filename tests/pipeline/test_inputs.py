@@ -9,6 +9,8 @@ import pytest
 from kinoscope.core.errors import OptionError, OutputError, SourceError
 from kinoscope.core.files import prepare_folder
 from kinoscope.pipeline import inputs
+from kinoscope.results.base import Result
+from kinoscope.source.video_object import Video
 
 
 def touch(path: Path) -> Path:
@@ -118,3 +120,51 @@ def test_a_folder_of_strips_is_one_source_unless_each_strip_is_a_clip(tmp_path: 
     assert inputs.one_or_several(names)(folder) == "strips"
     with pytest.raises(OptionError, match="strips stands for several videos"):
         inputs.one_or_several_clips(names)(folder)
+
+
+def pixels(count: int = 4) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 24, 32, 3), np.uint8)
+
+
+def test_frames_in_memory_are_one_source_of_a_verb() -> None:
+    verb = inputs.one_or_several(names)
+    assert verb(pixels()) == verb(list(pixels())) == verb(iter(pixels())) == "frames"
+    assert verb(Video.from_frames(pixels(), name="camera")) == "camera"
+    assert verb([pixels(), "a.mp4"]) == ["frames", "a.mp4"]
+
+
+def test_a_result_does_not_keep_frames_in_memory() -> None:
+    def verb(sources: Sequence[inputs.SourceName]) -> list[Result]:
+        return [Result(str(name) if type(name) is str else name) for name in inputs.expand(sources)]
+
+    result = inputs.one_or_several(verb)(pixels())
+    assert (type(result.source), result.source) == (str, "frames")
+
+
+def test_the_fingerprint_of_frames_is_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "frames")  # a file of that name is another source
+    one, same, other = (inputs.expand([frames])[0] for frames in (pixels(), list(pixels()), pixels(3)))
+    assert inputs.fingerprint(one, {"rate": 5}) == inputs.fingerprint(same, {"rate": 5})
+    assert inputs.fingerprint(one, {}) != inputs.fingerprint(other, {})
+    assert set(inputs.fingerprint(one, {})) == {"images", "sample"}
+    assert inputs.is_repeatable(one)
+    assert inputs.files_of(one) == []
+    generated = inputs.expand([iter(pixels())])[0]
+    assert inputs.fingerprint(generated, {}) == {"source": "frames"}
+    assert not inputs.is_repeatable(generated)
+
+
+def test_the_fingerprint_of_a_part_of_a_file_names_the_part(tmp_path: Path) -> None:
+    file = touch(tmp_path / "a.mp4")
+    (part,) = inputs.expand([Video(file, start=3)])
+    assert inputs.fingerprint(part, {}) == inputs.fingerprint(str(file), {"start": 3})
+    assert inputs.files_of(part) == [str(file)]
+
+
+def test_only_what_can_be_read_twice_is_rendered() -> None:
+    generated = inputs.expand([iter(pixels())])
+    inputs.require_rereadable(generated, annotate=False, clips=False)
+    inputs.require_rereadable(inputs.expand([pixels(), "a.mp4"]), annotate=True)
+    with pytest.raises(OptionError, match="blur reads a source twice, and frames can be read only once, as it is an"):
+        inputs.require_rereadable(generated, blur="faces", clips=False)

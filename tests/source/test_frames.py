@@ -160,8 +160,12 @@ def test_the_options_of_an_address_are_those_of_its_source():
     address = VideoAddress("synthetic:shapes?duration=2", {"start": 1})
     with open_source(address, end=1.2) as source:
         assert [frame.time for frame in source.frames()] == [1 + Fraction(i, 25) for i in range(5)]
-    with pytest.raises(OptionError, match=r"start of synthetic.* is given by the Video, and again by the call"):
-        open_source(address, start=0)
+    with open_source(address, start=0, end=1.04) as source:
+        assert [frame.time for frame in source.frames()] == [1]
+    address = VideoAddress("a.mp4", {"video_track": 1})
+    assert address.merge({"video_track": 1, "start": None}) == {"video_track": 1}
+    with pytest.raises(OptionError, match=r"video_track is 1 for the Video of a.mp4, and 0 for the call; give it once"):
+        open_source(address, video_track=0)
 
 
 def test_pickling_leaves_the_frames_behind():

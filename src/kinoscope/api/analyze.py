@@ -165,6 +165,7 @@ def analyze(
         quiet=quiet,
     )
     paths = inputs.expand(sources)
+    inputs.require_rereadable(paths, annotate=annotate, blur=blur, clips=clips)
     folders = inputs.result_folders(
         paths, None if out is None else Path(out), lambda name, folder: analysis.can_hold_results(name, folder, options)
     )

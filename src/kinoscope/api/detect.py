@@ -98,6 +98,7 @@ def detect(
         quiet=quiet,
     )
     names = inputs.expand(sources)
+    inputs.require_rereadable(names, annotate=annotate)
     folders = analysis_folders(names, out, options)
     results = [DetectResult(name, every=every) for name in names]
     for number, (result, folder) in enumerate(zip(results, folders, strict=True), 1):

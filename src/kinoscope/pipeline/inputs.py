@@ -13,6 +13,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overloa
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.core.files import hard_link
+from kinoscope.results.base import Result
+from kinoscope.source.frames import VideoAddress, in_memory
+from kinoscope.source.names import SourceObject, name_of, name_sources
 
 MAX_FOLDER_NUMBER = 10_000
 """Highest number appended to a folder's name."""
@@ -27,20 +30,23 @@ HASHED_CHUNKS, CHUNK_BYTES = 16, 65_536
 SourceName = str | Path
 """A file, a folder, a pattern, a URL or a device."""
 
+REREAD_OPTIONS = ("annotate", "blur", "clips")
+"""Options that read a source a second time, after its analysis."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Verb(Protocol[P, R]):
-    """A verb that takes one source or several."""
+    """A verb that takes one source or several: paths, Videos, or frames in memory."""
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a text is one source, not a sequence of letters
-        self, sources: SourceName, /, *args: P.args, **kwargs: P.kwargs
+        self, sources: SourceObject, /, *args: P.args, **kwargs: P.kwargs
     ) -> R: ...
 
     @overload
-    def __call__(self, sources: Sequence[SourceName], /, *args: P.args, **kwargs: P.kwargs) -> list[R]: ...
+    def __call__(self, sources: Sequence[SourceObject], /, *args: P.args, **kwargs: P.kwargs) -> list[R]: ...
 
 
 def one_or_several(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]]) -> Verb[P, R]:
@@ -59,22 +65,48 @@ def one_or_several_clips(verb: Callable[Concatenate[Sequence[SourceName], P], li
 def _accept_one(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]], strips: bool) -> Verb[P, R]:
     @wraps(verb)
     def call(sources: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-        if not isinstance(sources, str | Path):
-            return verb(sources, *args, **kwargs)
-        if len(expand([sources], strips)) > 1:
-            raise OptionError(f"{sources} stands for several videos; give a list, as in [{str(sources)!r}]")
-        return verb([sources], *args, **kwargs)[0]
+        names, is_one = name_sources(sources)
+        if is_one and len(expand(names, strips)) > 1:
+            raise OptionError(f"{names[0]} stands for several videos; give a list, as in [{str(names[0])!r}]")
+        results = [_release(result) for result in verb(names, *args, **kwargs)]
+        return results[0] if is_one else results
 
     return cast(Verb[P, R], call)
 
 
-def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:
+def _release(result: R) -> R:
+    """Return a result that names its source, and does not keep frames in memory."""
+    if isinstance(result, Result) and isinstance(result.source, VideoAddress):
+        result.source = str(result.source)
+    return result
+
+
+def require_rereadable(sources: Sequence[str], **options: object) -> None:
+    """Require that sources can be read a second time, if one of the options needs it.
+
+    Args:
+        sources: as ``expand`` returns them.
+        options: values of the options of ``REREAD_OPTIONS``, by name.
+
+    Raises:
+        OptionError: a source can be read only once; the message names the option.
+    """
+    wanted = [name for name in REREAD_OPTIONS if options.get(name)]
+    once = [source for source in sources if (frames := in_memory(source)) and frames.once]
+    if wanted and once:
+        raise OptionError(
+            f"{wanted[0]} reads a source twice, and {once[0]} can be read only once, as it is an iterator; "
+            f"give an array, a list or a file, or leave {wanted[0]} out"
+        )
+
+
+def expand(sources: Sequence[SourceObject], strips: bool = False) -> list[str]:
     """Return every source that is named: a folder stands for each video in it and below it, in natural order.
 
     A folder of images is one source, as are a file, a pattern, a URL and a device.
 
     Args:
-        sources: paths, patterns, URLs and devices.
+        sources: paths, patterns, URLs and devices; Videos, and frames in memory.
         strips: images may be strips of square frames, each of which is a clip of its own.
 
     Raises:
@@ -82,12 +114,14 @@ def expand(sources: Sequence[str | Path], strips: bool = False) -> list[str]:
     """
     if not sources:
         raise SourceError("no source is given; name a video file, a folder, a URL or a camera (camera:0)")
-    return [entry for source in sources for entry in _inside(Address(source), strips)]
+    return [entry for source in sources for entry in _inside(name_of(source), strips)]
 
 
 def _inside(source: str, strips: bool) -> list[str]:
     from kinoscope.source.folders import find_sources
 
+    if isinstance(source, VideoAddress):
+        return [source]
     try:
         return find_sources(source, strips)
     except SourceError:
@@ -138,6 +172,7 @@ def fingerprint(source: str, options: dict[str, Any]) -> dict[str, Any]:
     with suppress(OSError, SourceError):
         metadata = _mark(source)
     metadata = metadata or {"source": str(Address(source))}
+    options = options | dict(source.options) if isinstance(source, VideoAddress) else options
     return metadata | {name: str(value) for name, value in options.items() if value is not None}
 
 
@@ -150,6 +185,8 @@ def files_of(source: str) -> list[str]:
     """Return the files that are read of a source: itself, or the images of a folder or pattern."""
     from kinoscope.source.images import find_images, is_image_path
 
+    if in_memory(source):
+        return []
     if "://" in source or Path(source).is_file() or not is_image_path(source):
         return [source]
     try:
@@ -162,6 +199,9 @@ def _mark(source: str) -> dict[str, Any]:
     """Return what identifies a file, or the images of a folder or pattern; nothing if it is no file."""
     from kinoscope.source.images import find_images, is_image_path
 
+    if frames := in_memory(source):
+        digest = frames.digest()
+        return {} if digest is None else {"images": frames.count, "sample": digest}
     path = Path(source)
     if path.is_file():
         stat = path.stat()

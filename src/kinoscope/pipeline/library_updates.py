@@ -10,6 +10,7 @@ from kinoscope.core.hashing import sha256_file
 from kinoscope.library import Library
 from kinoscope.pipeline.text_query import embed_speech
 from kinoscope.results.analysis import Analysis
+from kinoscope.source.frames import in_memory
 from kinoscope.views.timeline import Timeline
 
 
@@ -62,9 +63,9 @@ def content_hash(source: str) -> str:
     """
     from kinoscope.source.images import find_images, is_image_path
 
-    if Path(source).is_file():
+    if Path(source).is_file() and not in_memory(source):
         return _sha256(Path(source))
-    if "://" in source or not is_image_path(source):
+    if in_memory(source) or "://" in source or not is_image_path(source):
         raise LibraryError(f"{source} is no file, so a library cannot identify it; record it, and add the file")
     return hashlib.sha256("".join(map(_sha256, find_images(source))).encode()).hexdigest()
 

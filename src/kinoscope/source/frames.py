@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError, SourceError
@@ -47,7 +48,7 @@ class FrameSequence:
         self.name, self.rate = name, parse_time(rate)
         if not 0 < self.rate <= MAX_FRAME_RATE:
             raise OptionError(f"rate {float(self.rate):g} is not possible; give frames per second, such as 25")
-        self._frames = self._check_array(frames) if isinstance(frames, np.ndarray) else frames
+        self._frames = self._check_array(frames) if is_array(frames) else frames
         if not isinstance(self._frames, Iterable):
             raise SourceError(f"{name} is {type(frames).__name__}; give an array (T, H, W, 3) or an iterable of frames")
         self.once = isinstance(self._frames, Iterator)
@@ -57,18 +58,22 @@ class FrameSequence:
 
     def _check_array(self, frames: Any) -> Any:
         """Return an array as (T, H, W, 3)."""
-        if frames.ndim != 4:
-            return self._check(frames)[None]
-        if len(frames):
-            self._check(frames[0])
-        return frames
+        array = self._as_array(frames)
+        if array.ndim != 4:
+            return self._check(array)[None]
+        if len(array):
+            self._check(array[0])
+        return array
+
+    def _as_array(self, frame: Any, index: int = 0) -> NDArray[Any]:
+        try:
+            return np.asarray(frame)
+        except (TypeError, ValueError) as error:
+            raise SourceError(f"frame {index} of {self.name} is no array ({error}); give uint8 (H, W, 3) RGB") from None
 
     def _check(self, frame: Any, index: int = 0) -> Pixels:
         """Return one frame if it is uint8 (H, W, 3)."""
-        try:
-            pixels = np.asarray(frame)
-        except (TypeError, ValueError) as error:
-            raise SourceError(f"frame {index} of {self.name} is no array ({error}); give uint8 (H, W, 3) RGB") from None
+        pixels = self._as_array(frame, index)
         if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise SourceError(
                 f"frame {index} of {self.name} has shape {pixels.shape}; give (H, W, 3) RGB, "
@@ -207,15 +212,27 @@ class VideoAddress(Address):
         return Address, (self.real,)
 
     def merge(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options of ``open_source`` together with those of the source.
+        """Return options of ``open_source`` together with those of the source; times select a part of its part.
 
         Raises:
-            OptionError: an option is given by both.
+            OptionError: an option has two values.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        if twice := sorted(given.keys() & self.options.keys()):
-            raise OptionError(f"{twice[0]} of {self} is given by the Video, and again by the call; give it once")
-        return given | dict(self.options)
+        for name in given.keys() & self.options.keys():
+            given[name] = self._merge_option(name, given[name], self.options[name])
+        return dict(self.options) | given
+
+    def _merge_option(self, name: str, given: Any, own: Any) -> Any:
+        if name in ("start", "end"):
+            return (max if name == "start" else min)(parse_time(given), parse_time(own))
+        if given != own:
+            raise OptionError(f"{name} is {own} for the Video of {self}, and {given} for the call; give it once")
+        return given
+
+
+def is_array(value: object) -> bool:
+    """Return whether numpy can take an object as an array without reading its items one by one."""
+    return hasattr(value, "__array__") or hasattr(value, "__array_interface__")
 
 
 def in_memory(path: str) -> FrameSequence | None:
