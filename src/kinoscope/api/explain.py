@@ -2,77 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kinoscope.core.addresses import Address, short_name
-from kinoscope.core.arrays import Float64Array
-from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.explanation import Explanation
-from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
-from kinoscope.core.media import Frame, Pixels, Size
-from kinoscope.core.results import PARTIAL_STATUSES
-from kinoscope.core.sampling import Sampling
-from kinoscope.core.validation import require_known
-from kinoscope.pipeline import inputs
 from kinoscope.pipeline.arguments import choose_device, choose_time_range, split_names
-from kinoscope.views.console.progress import bar
-
-if TYPE_CHECKING:
-    from kinoscope.models.card import Card
-
-MAX_DISPLAY_SIDE = 640
-"""Pixels of the longer side of displayed frames; smaller ones are not enlarged."""
-
-FILES = "explanation.html", "explanation.json", "overlay.mp4", "sheet.png"
-"""Names of the written files."""
-
-
-@dataclass
-class ExplainResult:
-    """The explanation of a prediction, and the files that show it.
-
-    Attributes:
-        source: the clip.
-        start, end: of the window that is explained, in seconds.
-        windows: number of windows among which it was selected.
-        written: the written files.
-    """
-
-    source: str
-    explanation: Explanation
-    start: float
-    end: float
-    windows: int = 1
-    written: list[Path] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as plain types for JSON."""
-        window = {"start": round(self.start, 6), "end": round(self.end, 6), "windows": self.windows}
-        return {"source": self.source, "window": window} | self.explanation.to_dict()
-
-
-@dataclass(frozen=True)
-class ClipWindow:
-    """A window of a video.
-
-    Attributes:
-        pixels: the input of the network, (T, H, W, 3).
-        frames: the same frames in display size, (T, H, W, 3).
-        times: (T,) in seconds.
-        windows: number of windows among which it was selected.
-    """
-
-    pixels: Pixels
-    frames: Pixels
-    times: Float64Array
-    windows: int
+from kinoscope.pipeline.explanation import explain_clip
+from kinoscope.results.explain import ExplainResult
 
 
 def explain(
@@ -111,139 +46,14 @@ def explain(
         SourceError: the clip cannot be read.
         MissingExtra: a method needs a package that is not installed.
     """
-    from kinoscope.explanation.explain import METHODS
-    from kinoscope.explanation.explain import explain as explain_clip
-    from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.runtime.openvino import build_torch_module
-    from kinoscope.models.runtime.runner import torch_device
-
-    methods = [require_known(name, METHODS, "method") for name in split_names(method, "method")]
-    if not methods:
-        raise OptionError(f"no method is given; choose from {', '.join(METHODS)}")
-    card = find_classifier(model)
-    label = None if target is None else require_known(target, card.labels, "class")
-    begin = choose_time_range(start)["start"]
-    device = choose_device(device)
-    path, folder, by = Address(clip), Path(out), command_id("explain", [model, clip])
-    with claim_output(folder, by, [clip, *inputs.files_of(str(clip))], names=FILES, overwrite=overwrite):
-        net = build_torch_module(card).to(torch_device(device))
-        with bar(f"{short_name(path)}: read", quiet) as progress:
-            window = find_window(card, model, path, label, begin, progress)
-        prepare_folder(folder)
-        with bar(f"{short_name(path)}: explain", quiet) as progress:
-            explanation = explain_clip(
-                net, card, window.pixels, window.times, name=card.name, target=label, methods=methods, progress=progress
-            )
-        end = float(window.times[-1] + 1 / _sampling(card).rate)
-        result = ExplainResult(path, explanation, float(window.times[0]), end, window.windows)
-        result.written = write_explanation_files(result, window.frames, folder)
-        return result
-
-
-def _sampling(card: Card) -> Sampling:
-    """Return the frame sampling of a card."""
-    from kinoscope.models.inference.classifier import get_sampling
-
-    return get_sampling(card)
-
-
-def find_window(
-    card: Card, model: str, path: str, label: str | None, start: Fraction | None, progress: Any = None
-) -> ClipWindow:
-    """Read a clip or, of a longer video, the window in which a class is most probable.
-
-    Args:
-        model: path or name of the card.
-        label: the class; None for the class with the highest probability in any window.
-        start: where the window begins, in seconds; None to search.
-
-    Raises:
-        SourceError: the clip cannot be read.
-        OptionError: ``start`` is outside the clip.
-    """
-    from kinoscope.training.data.frame_cache import opened
-
-    sampling = _sampling(card)
-    with opened(path) as source:
-        if source.info.live:
-            raise SourceError(f"{path} is live; record it first, or give a file")
-        first, end = map(float, source.span())
-    if start is not None:
-        begin = float(start)
-        if not first <= begin < end:
-            raise OptionError(f"start {begin:g} s lies outside {path}, which lasts from {first:g} to {end:g} s")
-        return read_window(path, sampling, begin, (first, end), 1)
-    if end - first <= sampling.seconds:
-        return read_window(path, sampling, first, (first, end), 1)
-    begin, count = _find_probable_window(card, model, path, label, progress)
-    return read_window(path, sampling, min(max(begin, first), end), (first, end), count)
-
-
-def _find_probable_window(card: Card, model: str, path: str, label: str | None, progress: Any) -> tuple[float, int]:
-    """Return the start in seconds of the window in which a class is most probable, and the number of windows."""
-    from kinoscope.pipeline import engine
-    from kinoscope.tasks.classify import Classify
-    from kinoscope.training.data.frame_cache import opened
-
-    with opened(path) as source:
-        timeline = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
-    report, sampling = timeline.tasks["classify"], _sampling(card)
-    if report.status not in ("ok", *PARTIAL_STATUSES) or "classify.times" not in timeline.features:
-        raise SourceError(f"{path}: {report.reason or 'no frame can be decoded'}; give another video")
-    middles, scores = timeline.features["classify.times"], timeline.features["classify.scores"]
-    target = scores.max(1) if label is None else scores[:, card.labels.index(label)]
-    ticks = np.round((middles - middles[0]) * sampling.rate)
-    return float(middles[0] - sampling.seconds / 2 + ticks[target.argmax()] / sampling.rate), len(middles)
-
-
-def read_window(path: str, sampling: Sampling, start: float, span: tuple[float, float], windows: int) -> ClipWindow:
-    """Read the frames of the window that begins at ``start``; a short clip is extended by reflection in time."""
-    from kinoscope.imaging.reflect_time import reflect_times
-    from kinoscope.training.data.frame_cache import MAX_FRAME_SECONDS, opened
-
-    window_times = sampling.times(start)
-    times = reflect_times(window_times, *span)
-    order = np.argsort(times, kind="stable")
-    # The frame that is on screen at the first time began before it.
-    with opened(path, max(span[0], times.min() - MAX_FRAME_SECONDS)) as source:
-        size = display_size(source.info.size)
-        targets = [Fraction(time + 1e-6) for time in times[order].tolist()]
-        pairs = [(frame.pixels(sampling.size), frame.pixels(size)) for frame in source.at(targets)]
-    if len(pairs) != len(times):
-        raise SourceError(f"{path} has no frame from {start:g} s on; its declared duration may be wrong")
-    inverse = np.argsort(order)
-    pixels, frames = (np.stack(rows)[inverse] for rows in zip(*pairs, strict=True))
-    return ClipWindow(pixels, frames, window_times, windows)
-
-
-def display_size(size: Size) -> Size:
-    """Return the (width, height) in which frames of a size are displayed; both even, as video codecs require."""
-    scale = min(1.0, MAX_DISPLAY_SIDE / max(size))
-    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
-    return width, height
-
-
-def write_explanation_files(result: ExplainResult, frames: Pixels, folder: Path) -> list[Path]:
-    """Write the page, the numbers, the video and the contact sheet, and return their paths.
-
-    Args:
-        frames: of the window, (T, H, W, 3).
-    """
-    from kinoscope.source.encode.writer import Writer
-    from kinoscope.views.pages.explanation import write_explanation
-    from kinoscope.views.video.contact_sheet import save_image
-    from kinoscope.views.video.heatmap import explanation_frames, explanation_sheet
-
-    explanation = result.explanation
-    page, plain, video, sheet = (folder / name for name in FILES)
-    with atomic_write(plain) as path:
-        path.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n")
-    save_image(sheet, explanation_sheet(explanation, frames))
-    overlay, times = explanation_frames(explanation, frames), explanation.times
-    rate = Fraction(len(times) - 1) / Fraction(times[-1] - times[0]) if len(times) > 1 else 1
-    rate = Fraction(rate).limit_denominator(1001)
-    with Writer(video, (overlay.shape[2], overlay.shape[1]), rate, quality=16) as writer:
-        for number, pixels in enumerate(overlay):
-            writer.write(Frame(pixels, number / rate, number, 1 / rate))
-    write_explanation(explanation, frames, result.source, page, result.windows)
-    return [page, plain, video, sheet]
+    return explain_clip(
+        model,
+        clip,
+        methods=split_names(method, "method"),
+        target=target,
+        start=choose_time_range(start)["start"],
+        out=out,
+        overwrite=overwrite,
+        device=choose_device(device),
+        quiet=quiet,
+    )

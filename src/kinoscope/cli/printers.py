@@ -13,7 +13,6 @@ from kinoscope.core.validation import pluralize
 if TYPE_CHECKING:
     from kinoscope.api.enroll import EnrollResult
     from kinoscope.api.evaluate import EvaluateResult
-    from kinoscope.api.explain import ExplainResult
     from kinoscope.api.generate import GenerateResult
     from kinoscope.api.lipsync import LipSyncResult
     from kinoscope.api.predict import PredictResult
@@ -171,13 +170,6 @@ def _print_predict(result: PredictResult) -> None:
     print(f"  {result.path}")
 
 
-def _print_explain(result: ExplainResult) -> None:
-    from kinoscope.views.console.evaluation import print_explanation
-
-    print_explanation(result.to_dict())
-    _print_paths(result.written)
-
-
 def _print_enroll(result: EnrollResult) -> None:
     samples = pluralize(len(result.samples), "sample")
     already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
@@ -250,6 +242,5 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "search": _print_search,
     "train": _print_train,
     "watch": _print_watch,
-    "explain": _print_explain,
 }
 """Verb -> what prints its result as text."""

@@ -1,11 +1,10 @@
-"""Predictions and scores of a classifier, comparisons, explanations and segments, on the terminal."""
+"""Predictions and scores of a classifier, comparisons and segments, on the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.time import format_clock
 from kinoscope.core.validation import pluralize
 from kinoscope.views.formats.plain import one_line
 
@@ -34,7 +33,8 @@ def _console(console: Console | None) -> Console:
     return console or DataConsole()
 
 
-def _plain_table(*columns: str) -> Any:
+def plain_table(*columns: str) -> Any:
+    """Return a table with a line below its header, its first column aligned left and the others right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -50,7 +50,7 @@ def print_scores(scores: Mapping[str, Any], console: Console | None = None) -> N
 
     console = _console(console)
     console.print(Text(headline(scores), "bold"), soft_wrap=True)
-    table = _plain_table("", "score", "95 % interval", "chance", "most frequent class")
+    table = plain_table("", "score", "95 % interval", "chance", "most frequent class")
     for name, measure in scores["measures"].items():
         low, high = measure["low"], measure["high"]
         interval = "too few groups" if low is None else f"{100 * low:.1f} – {100 * high:.1f}"
@@ -97,7 +97,7 @@ def _class_table(scores: Mapping[str, Any]) -> Any:
     rows = [row for row in scores["by_class"] if row["clips"]]
     if len(rows) > MAX_CLASSES:
         rows = sorted(rows, key=lambda row: row["recall"] or 0)[:MAX_CLASSES]
-    table = _plain_table("class", "clips", "recall", "precision", "AP")
+    table = plain_table("class", "clips", "recall", "precision", "AP")
     for row in rows:
         cells = [percent(row[name]) for name in ("recall", "precision", "average_precision")]
         table.add_row(Text(one_line(row["name"])), str(row["clips"]), *cells)
@@ -139,32 +139,6 @@ def verdict(comparison: Mapping[str, Any]) -> str:
     return one_line(f"{counts}: {meaning} (McNemar's exact test{by}, p = {p:.3g})")
 
 
-def print_explanation(explanation: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the checks of an explanation, given as a dict."""
-    from rich.text import Text
-
-    console = _console(console)
-    window, label = explanation["window"], explanation["target"]
-    span = f"{format_clock(window['start'])} - {format_clock(window['end'])}"
-    chosen = f", the most probable of {window['windows']} windows" if window["windows"] > 1 else ""
-    head = f"{explanation['source']}: {label} {percent(explanation['probability'])} at {span}{chosen}"
-    console.print(Text(one_line(head), "bold"), soft_wrap=True)
-    table = _plain_table("method", "deletion", "insertion", "gain", "rank correlation, shuffled weights")
-    for name, row in explanation["methods"].items():
-        numbers = [f"{row[part]:.3f}" for part in ("deletion", "insertion", "gain")]
-        table.add_row(name, *numbers, f"{sum(row['sanity']) / len(row['sanity']):.2f}")
-    chance = explanation["random"]
-    table.add_row("random order", *(f"{sum(chance[part]) / len(chance[part]):.3f}" for part in chance), "")
-    console.print(table)
-    for name, row in explanation["methods"].items():
-        if not row["faithful"]:
-            console.print(f"{name} is no better than a random order", soft_wrap=True)
-        if not row["sane"]:
-            console.print(
-                f"{name} hardly changes with shuffled weights: it shows the input, not the model", soft_wrap=True
-            )
-
-
 def print_segments(evaluation: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the scores of temporal detection, from an evaluation given as a dict."""
     from rich.text import Text
@@ -173,7 +147,7 @@ def print_segments(evaluation: Mapping[str, Any], console: Console | None = None
     console.print(Text(one_line(f"{evaluation['model']} on {evaluation['data']}"), "bold"), soft_wrap=True)
     console.print(f"average mAP {percent(segments['average_map'])}, over temporal IoU of 0.5 to 0.95")
     columns = [i for i, overlap in enumerate(segments["overlaps"]) if overlap in (0.5, 0.75, 0.95)]
-    table = _plain_table("class", *(f"AP at {segments['overlaps'][i]:g}" for i in columns), "mean")
+    table = plain_table("class", *(f"AP at {segments['overlaps'][i]:g}" for i in columns), "mean")
     rows = [*segments["precisions"].items(), ("all", segments["by_overlap"])]
     for name, values in rows:
         cells = [values[i] for i in columns] + [sum(values) / len(values)]
