@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+import kinoscope
 from kinoscope.api.deprecations import RENAMED, accept_old_names, rename_options
-from kinoscope.cli.commands import COMMANDS
+from kinoscope.cli.commands import COMMANDS, flags
+from kinoscope.core.errors import OptionError
 from kinoscope.source.synthetic.video import flash_and_beep
 from tests.conftest import Call
 
@@ -57,6 +59,54 @@ def test_old_names_are_accepted_in_python_too(capsys: pytest.CaptureFixture[str]
     ]
 
 
+@dataclass(frozen=True)
+class CutOptions:
+    start: float = 0.0
+    end: float | None = None
+
+
+def test_options_that_are_in_a_group_now_are_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    @accept_old_names
+    def cut(sources: list[str], *, cutting: CutOptions = CutOptions(end=9.0), quiet: bool = False) -> CutOptions:
+        return cutting
+
+    flat: Any = cut
+    assert flat(["a"], start=2.0, quiet=True) == CutOptions(2.0, 9.0)
+    assert flat(["a"], cutting=CutOptions(1.0), end=4.0) == CutOptions(1.0, 4.0)
+    assert cut(["a"]) == CutOptions(end=9.0)
+    assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "kinoscope: cut: start is now called cutting=CutOptions(start=...)",
+        "kinoscope: cut: end is now called cutting=CutOptions(end=...)",
+    ]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'begin'"):
+        flat(["a"], begin=1.0)
+
+
+def test_several_sources_as_arguments_are_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    @accept_old_names
+    def add(gallery: str, sources: str | list[str], *, quiet: bool = False) -> tuple[str, str | list[str]]:
+        return gallery, sources
+
+    several: Any = add
+    assert several("g", "a", "b", quiet=True) == ("g", ["a", "b"])
+    assert capsys.readouterr().err.startswith("kinoscope: add(a, b) is now called add([a, b]); the old name goes")
+    assert (add("g", "a"), add("g", ["a", "b"])) == (("g", "a"), ("g", ["a", "b"]))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_detect_takes_the_arguments_of_the_last_release(capsys: pytest.CaptureFixture[str], light: Any) -> None:
+    detect: Any = kinoscope.detect
+    sources = ["synthetic:shapes?duration=1", "synthetic:shapes?duration=2"]
+    with pytest.raises(OptionError, match=r"end 1 s does not lie after start 2 s"):
+        detect(*sources, start=2, end=1)
+    assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "kinoscope: detect(a, b) is now called detect([a, b])",
+        "kinoscope: detect: end is now called decoding=DecodingOptions(end=...)",
+        "kinoscope: detect: start is now called decoding=DecodingOptions(start=...)",
+    ]
+
+
 @pytest.mark.slow
 def test_an_old_flag_runs(kinoscope: Callable[..., Call], tmp_path: Path) -> None:
     video = flash_and_beep(duration=1, rate=10, width=64, height=48).write(tmp_path / "a.mp4")
@@ -69,7 +119,7 @@ def test_an_old_flag_runs(kinoscope: Callable[..., Call], tmp_path: Path) -> Non
 @pytest.mark.parametrize("verb", sorted(RENAMED))
 def test_an_old_name_reaches_the_verb(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     wrapped, got = COMMANDS[verb], {}
-    parameters = inspect.signature(wrapped).parameters
+    parameters = flags(wrapped)
 
     def record(*_: Any, **options: Any) -> None:
         got.update(options)
@@ -84,7 +134,7 @@ def test_an_old_name_reaches_the_verb(monkeypatch: pytest.MonkeyPatch, verb: str
 
 def test_new_names_exist_and_old_ones_do_not() -> None:
     for verb, names in RENAMED.items():
-        known = inspect.signature(COMMANDS[verb]).parameters
+        known = flags(COMMANDS[verb])
         assert set(names.values()) <= set(known)
         assert not set(names) & set(known)
 
@@ -92,15 +142,15 @@ def test_new_names_exist_and_old_ones_do_not() -> None:
 def test_a_name_is_a_flag_in_all_verbs_or_in_none() -> None:
     kinds: dict[str, set[bool]] = {}
     for verb in COMMANDS.values():
-        for name, parameter in inspect.signature(verb).parameters.items():
-            kinds.setdefault(name, set()).add(parameter.annotation in ("bool", bool))
+        for name, kind in flags(verb).items():
+            kinds.setdefault(name, set()).add(kind is bool)
     assert [name for name, flags in kinds.items() if len(flags) > 1] == []
 
 
 def test_a_name_takes_a_number_in_all_verbs_or_in_none() -> None:
     kinds: dict[str, set[bool]] = {}
     for verb in COMMANDS.values():
-        for name, parameter in inspect.signature(verb, eval_str=True).parameters.items():
-            types = {*(get_args(parameter.annotation) or [parameter.annotation])} - {type(None)}
+        for name, kind in flags(verb).items():
+            types = {*(get_args(kind) or [kind])} - {type(None)}
             kinds.setdefault(name, set()).add(types <= {int, float})
     assert [name for name, numbers in kinds.items() if len(numbers) > 1] == []

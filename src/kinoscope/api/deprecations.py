@@ -1,11 +1,15 @@
-"""Old names of options, which are accepted for one release, with a warning."""
+"""Old names and forms of options, which are accepted for one release, with a warning."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
+
+from kinoscope.pipeline.options import is_group
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -26,21 +30,48 @@ RULE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def accept_old_names(verb: Verb) -> Verb:
-    """Return a verb that also accepts the old names of its options, and ``watch`` its rules as an argument."""
-    name, names = verb.__name__, RENAMED[verb.__name__]
+    """Return a verb that also takes options and sources in the form of the last release, with a warning.
+
+    These are: old names of options; fields of a group of options as options of their own; several sources as arguments
+    instead of a list; and the rules of ``watch`` as an argument.
+    """
+    name, names = verb.__name__, RENAMED.get(verb.__name__, {})
 
     @wraps(verb)
     def call(*args: Any, **kwargs: Any) -> Any:
-        first, more = args[:1], args[1:]
-        if name == "watch" and more:
+        if name == "watch" and args[1:]:
             _warn("watch(source, rules)", "watch(source, rules=rules)")
-            return call(*first, **kwargs | {"rules": more[0]})
+            args, kwargs["rules"] = args[:1], args[1]
         for old in names.keys() & kwargs.keys():
             _warn(f"{name}: {old}", names[old])
             kwargs[names[old]] = kwargs.pop(old)
-        return verb(*args, **kwargs)
+        return verb(*_list_sources(verb, args), **_group_options(verb, kwargs))
 
     return cast(Verb, call)
+
+
+def _list_sources(verb: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a verb; several sources that are arguments of their own become a list."""
+    parameters = inspect.signature(verb).parameters.values()
+    names = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    first = len(names) - 1
+    if names[-1:] != ["sources"] or len(args) <= len(names):
+        return args
+    _warn(f"{verb.__name__}(a, b)", f"{verb.__name__}([a, b])")
+    return *args[:first], list(args[first:])
+
+
+def _group_options(verb: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a verb; those that are fields of a group of options move into the group."""
+    parameters = inspect.signature(verb).parameters
+    for name, kind in get_type_hints(verb).items():
+        known = {field.name for field in fields(kind)} if is_group(kind) else set()
+        if flat := known & options.keys() - parameters.keys():
+            for field in sorted(flat):
+                _warn(f"{verb.__name__}: {field}", f"{name}={kind.__name__}({field}=...)")
+            changes = {field: options.pop(field) for field in flat}
+            options[name] = replace(options.get(name, parameters[name].default), **changes)
+    return options
 
 
 def rename_options(words: list[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -26,6 +25,7 @@ from kinoscope.api.search import search
 from kinoscope.api.sync import sync
 from kinoscope.api.train import train
 from kinoscope.api.watch import watch
+from kinoscope.pipeline.options import is_group
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": analyze,
@@ -57,7 +57,7 @@ def flags(verb: Callable[..., Any]) -> dict[str, Any]:
     """Return name -> type of the flags and arguments of a verb; each field of a group of options is a flag."""
     types: dict[str, Any] = {}
     for name, kind in get_type_hints(verb).items():
-        types |= get_type_hints(kind) if _is_group(kind) else {name: kind}
+        types |= get_type_hints(kind) if is_group(kind) else {name: kind}
     types.pop("return", None)
     return types
 
@@ -67,13 +67,9 @@ def command(verb: Callable[..., Any]) -> Callable[..., Any]:
     from cyclopts import Parameter
 
     for kind in get_type_hints(verb).values():
-        if _is_group(kind):
+        if is_group(kind):
             Parameter(name="*")(kind)
     return _take_several(verb) if "sources" in inspect.signature(verb).parameters else verb
-
-
-def _is_group(kind: Any) -> bool:
-    return isinstance(kind, type) and is_dataclass(kind) and kind.__name__.endswith("Options")
 
 
 def _take_several(verb: Callable[..., Any]) -> Callable[..., Any]:

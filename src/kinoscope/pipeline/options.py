@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from kinoscope.pipeline.arguments import choose_limits, choose_time_range, choose_video_track
@@ -37,3 +37,8 @@ class DecodingOptions:
 
 DECODE_ALL = DecodingOptions()
 """The default: the whole source."""
+
+
+def is_group(annotation: Any) -> bool:
+    """Return whether a parameter of a verb is a group of options: a dataclass whose name ends in ``Options``."""
+    return isinstance(annotation, type) and is_dataclass(annotation) and annotation.__name__.endswith("Options")
