@@ -24,13 +24,13 @@ import numpy as np
 from measure import machine
 
 import kinoscope
-from kinoscope.api.recognize import recognize_source
 from kinoscope.core.arrays import Float32Array, Int64Array
 from kinoscope.core.errors import KinoscopeError
 from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
 from kinoscope.core.time import parse_time
 from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, read_gallery
 from kinoscope.models.samples import sample
+from kinoscope.pipeline.recognition import recognize_source
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
 from kinoscope.tasks.people.clustering import MAX_CLUSTER_DISTANCE, cluster_tracks
@@ -90,7 +90,7 @@ def halves(video: Path, known: Gallery) -> Iterator[Half]:
         start, end = (float(time) for time in source.span())
     for number, limits in enumerate(((None, (start + end) / 2), ((start + end) / 2, None))):
         spans = {"start": limits[0] and _exact(limits[0]), "end": limits[1] and _exact(limits[1])}
-        timeline = recognize_source(str(video), known, limits=spans)
+        timeline = recognize_source(str(video), known, source_options=spans)
         tracks = {track.id: track.end - track.start for track in timeline.tracks("faces")}
         ids = timeline.features["faces.tracks"].tolist()
         if ids:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 
 import kinoscope
 from kinoscope.core.errors import KinoscopeError, OptionError, UnexpectedError, wrap_error
-from kinoscope.pipeline import analysis, classification, engine, sync_measurement
+from kinoscope.galleries import edit_gallery
+from kinoscope.pipeline import analysis, classification, engine, recognition, sync_measurement
 from kinoscope.results.analysis import Analysis
+from kinoscope.results.base import Result
 from kinoscope.source.base import Source
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.timeline import Timeline
@@ -62,31 +62,33 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
     assert (tmp_path / "out" / "good" / "timeline.json").exists()
 
 
-@pytest.mark.parametrize("verb", ["detect", "recognize"])
-def test_nor_a_batch_of_other_verbs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(f"kinoscope.api.{verb}")
-    monkeypatch.setattr(module, "recognize_source" if verb == "recognize" else "analyze_in_memory", fail)
-    one = SimpleNamespace(source="x.mp4", error=None, timeline=None)
-    if verb == "detect":
-        module._detect(one, None, None)
-    else:
-        module._recognize(one, lambda: nullcontext(print), None, None, {}, "cpu", None)
-    assert isinstance(one.error, KinoscopeError)
-    assert "x.mp4: IndexError: not foreseen" in str(one.error)
-
-
-def fail(*_: Any, **__: Any) -> NoReturn:
-    raise IndexError("not foreseen")
+def test_nor_a_detection_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", fail)
+    demand_two_errors(kinoscope.detect(["x.mp4", "y.mp4"]))
 
 
 def test_nor_a_measurement_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync_measurement, "analyze_in_memory", fail)
-    first, second = kinoscope.sync(["x.mp4", "y.mp4"])
-    assert isinstance(first.error, KinoscopeError)
-    assert [str(one.error).split(";")[0] for one in (first, second)] == [
+    demand_two_errors(kinoscope.sync(["x.mp4", "y.mp4"]))
+
+
+def test_nor_a_recognition_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "recognize_source", fail)
+    with edit_gallery(tmp_path / "g", create=True):
+        pass
+    demand_two_errors(kinoscope.recognize(["x.mp4", "y.mp4"], gallery=tmp_path / "g"))
+
+
+def demand_two_errors(results: Sequence[Result]) -> None:
+    assert all(isinstance(one.error, KinoscopeError) for one in results)
+    assert [str(one.error).split(";")[0] for one in results] == [
         "x.mp4: IndexError: not foreseen",
         "y.mp4: IndexError: not foreseen",
     ]
+
+
+def fail(*_: Any, **__: Any) -> NoReturn:
+    raise IndexError("not foreseen")
 
 
 def test_nor_a_classification_of_others(videos: list[Path], tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

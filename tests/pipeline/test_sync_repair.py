@@ -48,12 +48,3 @@ def test_an_interrupted_measurement_is_not_repaired(tmp_path: Path) -> None:
     result = measured((0.1, 0.99), interrupted=True)
     repair(result, tmp_path / "b.mp4", False, sync_options())
     assert (result.error, result.fixed, list(tmp_path.iterdir())) == (None, None, [])
-
-
-@pytest.mark.parametrize(
-    ("offsets", "certain"), [(((0.1, 0.9),), 0.1), (((0.1, 0.89),), None), (((0.1, 1), (0.3, 1)), None), ((), None)]
-)
-def test_an_offset_is_certain_from_the_confidence_of_a_repair(
-    offsets: tuple[tuple[float, float], ...], certain: float | None
-) -> None:
-    assert measured(*offsets).certain_offset == certain

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from kinoscope.api.generate import GenerateResult
     from kinoscope.api.lipsync import LipSyncResult
     from kinoscope.api.predict import PredictResult
-    from kinoscope.api.recognize import RecognizeResult
     from kinoscope.api.search import SearchResult
     from kinoscope.api.train import TrainResult
     from kinoscope.api.train_segments import TrainSegmentsResult
@@ -201,16 +200,6 @@ def _print_search(result: SearchResult) -> None:
     _print_paths(result.written)
 
 
-def _print_recognize(rows: Sequence[RecognizeResult]) -> None:
-    from kinoscope.views.console.gallery import print_recognition
-
-    for row in rows:
-        if row.error:
-            warn(row.error)
-        else:
-            print_recognition(row.to_dict())
-
-
 def _print_watch(result: WatchResult) -> None:
     """Print to standard error how the watch went; the alerts have been printed as they came."""
     plain = result.to_dict()
@@ -238,7 +227,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "generate": _print_generate,
     "lipsync": _print_lipsync,
     "predict": _print_predict,
-    "recognize": _print_recognize,
     "search": _print_search,
     "train": _print_train,
     "watch": _print_watch,

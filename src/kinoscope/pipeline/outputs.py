@@ -12,7 +12,7 @@ from kinoscope import __version__
 from kinoscope.core import files
 from kinoscope.core.addresses import short_name
 from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import KinoscopeError, OutputError, OutputExists, wrap_error
+from kinoscope.core.errors import OutputError, OutputExists, wrap_error
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.results.base import Result
 from kinoscope.views.console.progress import bar
@@ -54,20 +54,6 @@ def run_each(
         if result.timeline and result.timeline.decode.interrupted:
             return results[:number]
     return results
-
-
-class SourceStatus:
-    """The exit status of the result of one source; its result class has the fields."""
-
-    timeline: Timeline | None
-    error: KinoscopeError | None
-
-    @property
-    def status(self) -> int:
-        """0 done; 1 the source was read in part; 2 it cannot be opened, or its repair failed."""
-        if self.error or self.timeline is None:
-            return self.error.status if self.error else 2
-        return int(not self.timeline.ok)
 
 
 def analyze_in_memory(source: str, options: analysis.AnalysisOptions, title: str) -> Timeline:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kinoscope.core.terminal import warn
 from kinoscope.core.time import format_clock
+from kinoscope.results.recognize import RecognizeResult
 from kinoscope.views.console.evaluation import percent
+from kinoscope.views.console.render import render
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -35,6 +38,15 @@ def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = Non
         cells = (row["name"], row["kind"], str(row["samples"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if rows else "the gallery is empty")
+
+
+@render.register
+def render_recognition(result: RecognizeResult) -> None:
+    """Print the identities in a source, or its error."""
+    if result.error:
+        warn(result.error)
+    else:
+        print_recognition(result.to_dict())
 
 
 def print_recognition(result: Mapping[str, Any], console: Console | None = None) -> None:
