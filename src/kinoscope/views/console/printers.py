@@ -1,19 +1,12 @@
-"""All modules that register the printing of a result; importing this one makes ``render`` complete."""
+"""Load all modules of this package, each of which registers the results that it prints; ``render`` is then complete."""
 
-from kinoscope.views.console import (
-    analysis,
-    classification,
-    detection,
-    explanation,
-    library,
-)
+import pkgutil
+from importlib import import_module
+
+from kinoscope.views import console
 from kinoscope.views.console.render import render
 
-__all__ = [
-    "analysis",
-    "classification",
-    "detection",
-    "explanation",
-    "library",
-    "render",
-]
+__all__ = ["render"]
+
+for _module in pkgutil.iter_modules(console.__path__, f"{console.__name__}."):
+    import_module(_module.name)
