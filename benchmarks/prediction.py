@@ -27,7 +27,6 @@ from kinoscope.core.metrics.classification import bootstrap
 from kinoscope.models.download import PackageDownloader, fetch_files
 from kinoscope.models.trainable.predictors import load_predictor
 from kinoscope.training.checkpoint import LAST_CHECKPOINT
-from kinoscope.training.options import parse_options
 from kinoscope.training.prediction.data import SyntheticPredictionClips
 from kinoscope.training.prediction.options import PredictionOptions
 from kinoscope.training.prediction.train import PredictionTrainer, scores
@@ -47,7 +46,7 @@ def main() -> None:
     learned, measured = split_digits(read_digits())
     print(f"{len(learned)} digits for training, {len(measured)} others for testing; {machine()}")
     for net in options.nets.split(","):
-        chosen = parse_options((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36), "predict")
+        chosen = PredictionOptions.parse((f"net={net}", *options.words), PredictionOptions(batch=8, epochs=36))
         train(chosen, learned, measured, options.out / net)
         report(options.out / net, chosen, measured, options.sequences)
     for name, (error, similarity) in PUBLISHED.items():

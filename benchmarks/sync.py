@@ -32,7 +32,9 @@ from kinoscope.models.inference.sync import (
 )
 from kinoscope.nets.syncnet import SyncNet
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip, read_table, read_talking_clips
-from kinoscope.training.sync.train import SyncOptions, similarity_curves, train_pair
+from kinoscope.training.sync.options import SyncOptions
+from kinoscope.training.sync.train import SyncTrainer, similarity_curves
+from kinoscope.training.trainer import fit
 
 MAX_SHIFT_FRAMES, MAX_LAG_FRAMES = 15, 30
 """Maximum shift of the audio, and maximum lag that is computed, in frames."""
@@ -101,8 +103,9 @@ def train_fold(
     kinds = ["points"] * options.points + ["pixels"] * options.pixels
     if not (folder / METADATA_FILE).exists():
         others = [clip for clip in clips if clip.person not in people]
-        plans = [SyncOptions(kind=kind, steps=options.steps, seed=seed) for seed, kind in enumerate(kinds)]
-        pairs = [train_pair(others, plan) for plan in plans]
+        trainer = SyncTrainer(SyncOptions(pairs=tuple(kinds), steps=options.steps, device="cpu"), others)
+        fit(trainer, None)
+        pairs = [pair.net for pair in trainer.pairs]
         save_sync_model(folder, pairs, SyncModelMetadata(pairs=tuple(kinds)), half=False)
         (folder / "people.json").write_text(json.dumps(sorted(people)))
     files = {name: folder / name for name in (METADATA_FILE, WEIGHTS_FILE)}

@@ -21,30 +21,28 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from kinoscope.training.classification.build import build, resolve
-from kinoscope.training.classification.options import parse_options
-from kinoscope.training.classification.state import TrainContext, TrainState
-from kinoscope.training.classification.train import prepare, train_epoch
+from kinoscope.training.classification.build import build
+from kinoscope.training.classification.options import ClassificationOptions
+from kinoscope.training.classification.train import ClassificationTrainer
 from kinoscope.training.data.readers import read_dataset
-from kinoscope.training.data.splits import split
 from kinoscope.training.distributed import process_group
 
 
 class Clips(torch.utils.data.Dataset):
     """A dataset that decodes a clip at each access."""
 
-    def __init__(self, context: TrainContext) -> None:
-        self.context = context
+    def __init__(self, trainer: ClassificationTrainer) -> None:
+        self.trainer = trainer
 
     def __len__(self) -> int:
-        return len(self.context.loader.examples)
+        return len(self.trainer.loader.examples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the pixels (T, H, W, 3) and the target (K,) of a clip."""
-        example, sampling = self.context.loader.examples[index], self.context.loader.sampling
+        example, sampling = self.trainer.loader.examples[index], self.trainer.loader.sampling
         frames = decode(example.path, sampling.size)
         indices = np.linspace(0, len(frames) - 1, sampling.frames).round().astype(int)
-        classes = self.context.dataset.classes
+        classes = self.trainer.dataset.classes
         target = torch.tensor([float(name in example.labels) for name in classes])
         return torch.from_numpy(np.stack([frames[i] for i in indices])), target
 
@@ -76,28 +74,27 @@ def plain(net: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], 
     return statistics.mean(losses)
 
 
-def copy(context: TrainContext, state: TrainState) -> nn.Module:
+def copy(trainer: ClassificationTrainer) -> nn.Module:
     """Build the same network with the same layers frozen, as a script does: without channels last."""
-    net = build(replace(context.options, start="none"), context.dataset.classes).to(context.processes.device)
-    for ours, theirs in zip(net.parameters(), state.net.parameters(), strict=True):
+    net = build(replace(trainer.options, start="none"), trainer.dataset.classes).to(trainer.processes.device)
+    for ours, theirs in zip(net.parameters(), trainer.net.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad)
     net.train()
-    names = {module: name for name, module in state.net.named_modules()}
-    for module in state.frozen:
+    names = {module: name for name, module in trainer.net.named_modules()}
+    for module in trainer.frozen:
         net.get_submodule(names[module]).eval()
     return net
 
 
-def loops(context: TrainContext, state: TrainState) -> Iterator[tuple[str, Callable[[], object]]]:
+def loops(trainer: ClassificationTrainer) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name of each loop, and a function that runs one epoch of it."""
-    epochs = iter(range(1, 10_000))
-    yield "ours", lambda: train_epoch(context, state, next(epochs))
-    device = context.processes.device
-    batches = [(torch.from_numpy(one.pixels), torch.from_numpy(one.targets)) for one in context.loader.epoch(0)]
-    first, second = copy(context, state), copy(context, state)
+    yield "ours", lambda: train_epoch(trainer)
+    device = trainer.processes.device
+    batches = [(torch.from_numpy(one.pixels), torch.from_numpy(one.targets)) for one in trainer.loader.epoch(0)]
+    first, second = copy(trainer), copy(trainer)
     yield "memory", lambda: plain(first, batches, device)
-    options = {"batch_size": context.options.batch, "shuffle": True, "num_workers": 2, "drop_last": False}
-    yield "decoding", lambda: plain(second, DataLoader(Clips(context), **options), device)
+    options = {"batch_size": trainer.options.batch, "shuffle": True, "num_workers": 2, "drop_last": False}
+    yield "decoding", lambda: plain(second, DataLoader(Clips(trainer), **options), device)
 
 
 def main() -> None:
@@ -109,34 +106,40 @@ def main() -> None:
     parser.add_argument("options", nargs="*", help="options of kinoscope train, such as net=cnn-gru size=112")
     arguments = parser.parse_intermixed_args()
     dataset = read_dataset(arguments.data, arguments.group)
-    options = resolve(parse_options(["batch=8", "epochs=1000", *arguments.options]), dataset)
+    options = ClassificationOptions.parse(["batch=8", "epochs=1000", *arguments.options])
     with process_group(options.device) as processes:
-        context, state = prepare(options, dataset, split(dataset, options.val, seed=options.seed), processes)
-        chosen = {name: loop for name, loop in loops(context, state) if name not in arguments.without}
-        print(json.dumps(measure(context, chosen, arguments.runs), indent=1))
+        trainer = ClassificationTrainer(options, dataset, processes)
+        chosen = {name: loop for name, loop in loops(trainer) if name not in arguments.without}
+        print(json.dumps(measure(trainer, chosen, arguments.runs), indent=1))
 
 
-def measure(context: TrainContext, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
+def train_epoch(trainer: ClassificationTrainer) -> None:
+    """Train one epoch as ``fit`` does."""
+    trainer.train_epoch()
+    trainer.epoch += 1
+
+
+def measure(trainer: ClassificationTrainer, chosen: dict[str, Callable[[], object]], runs: int) -> dict[str, object]:
     """Run each loop once to warm up, then alternately; return clips a second, and the ratio of ours to each other."""
     speeds: dict[str, list[float]] = {name: [] for name in chosen}
     waiting = []
     for turn in range(runs + 1):
         for name, loop in chosen.items():
-            start, waited = time.perf_counter(), context.loader.waited
+            start, waited = time.perf_counter(), trainer.loader.waited
             loop()
-            if context.processes.device.type == "cuda":
+            if trainer.processes.device.type == "cuda":
                 torch.cuda.synchronize()
             seconds = time.perf_counter() - start
-            clips = len(context.loader.examples) if name == "decoding" else len(context.loader) * context.options.batch
+            clips = len(trainer.loader.examples) if name == "decoding" else len(trainer.loader) * trainer.options.batch
             if turn:
                 speeds[name].append(clips / seconds)
-                waiting += [(context.loader.waited - waited) / seconds] if name == "ours" else []
+                waiting += [(trainer.loader.waited - waited) / seconds] if name == "ours" else []
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     return {
-        "net": context.options.net,
-        "learned": context.run.parameters[1],
-        "clips": len(context.loader.examples),
-        "device": str(context.processes.device),
+        "net": trainer.options.net,
+        "learned": trainer.details.parameters[1],
+        "clips": len(trainer.loader.examples),
+        "device": str(trainer.processes.device),
         "clips_per_second": {name: round(value, 2) for name, value in medians.items()},
         "ratio": {name: round(medians["ours"] / value, 3) for name, value in medians.items() if name != "ours"},
         "waiting_percent": round(100 * statistics.median(waiting), 2),

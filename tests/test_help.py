@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 import kinoscope
-from kinoscope.api.train import TASKS as TRAININGS
 from kinoscope.cli.commands import COMMANDS, flags
 from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import MATCH_THRESHOLDS
 from kinoscope.pipeline.render import RedactionOptions
+from kinoscope.pipeline.trainings import TRAININGS
 from kinoscope.source.limits import DEFAULT_LIMITS
 from kinoscope.tasks.registry import TASKS, find_task
 from kinoscope.tasks.tracking.association import STRATEGIES

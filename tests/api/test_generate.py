@@ -131,7 +131,7 @@ def test_a_generator_is_trained_by_the_command(clips, tmp_path, capsys):
     assert left.value.code == 0
     assert "kinoscope generate" in capsys.readouterr().out
     more = train("generate", "epochs=2", resume_from=tmp_path / "run", quiet=True)
-    assert [row["epoch"] for row in more.training.rows] == [1, 2]
+    assert [row["epoch"] for row in more.run.rows] == [1, 2]
     with pytest.raises(SystemExit):
         command(["generate", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "x.gif"), "--quiet"])
     assert "2 clips of 6 frames" in capsys.readouterr().out

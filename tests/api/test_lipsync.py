@@ -135,5 +135,5 @@ def test_training_by_the_command(tmp_path, monkeypatch, capsys):
 
 
 def test_training_without_clips():
-    with pytest.raises(OptionError, match="name a video or a folder of them"):
+    with pytest.raises(OptionError, match="train lipsync needs a video, or a folder of videos"):
         kinoscope.train("lipsync", "epochs=1")

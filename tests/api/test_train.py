@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import kinoscope
-from kinoscope.api.train import TASKS
-from kinoscope.api.train_help import options_of
-from kinoscope.api.train_registry import TASKS as ROUND_TASKS
 from kinoscope.core.errors import OptionError
+from kinoscope.core.options import format_value
+from kinoscope.pipeline.training_help import options_of
+from kinoscope.pipeline.trainings import TRAININGS
 from tests.helpers import tiny_networks as tiny_training
 
 # What the tests of learning make their clips and their network with.
@@ -84,7 +84,7 @@ def test_ctrl_c_says_how_to_go_on(kinoscope, clips, place, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kinoscope.training.classification.train.train_epoch", interrupted)
+    monkeypatch.setattr("kinoscope.training.classification.train.ClassificationTrainer.train_epoch", interrupted)
     call = kinoscope("train", "classify", clips, *QUICK, "--quiet")
     assert call.status == 1
     assert call.err == "kinoscope: interrupted: no epoch was finished; resume with --resume-from runs/classify/clips1\n"
@@ -160,7 +160,7 @@ def test_a_dry_run(kinoscope, clips, place):
         (("clasify", "."), "there is no task 'clasify' to train; did you mean classify?"),
         (("classify",), "no clips are given"),
         (("classify", "net=tiny"), "no clips are given"),
-        (("classify", "nowhere"), "nowhere does not exist"),
+        (("classify", "nowhere", "net=tiny"), "nowhere does not exist"),
         (("classify", ".", "epoch=3"), "there is no option epoch; did you mean epochs?"),
         (("classify", "CLIPS", "net=tine"), "no network is called 'tine'; did you mean tiny?"),
         (("classify", "CLIPS", "net=tiny", "net.wide=3"), "network tiny has no option wide; it has: dropout"),
@@ -192,7 +192,7 @@ def test_help_lists_the_options(kinoscope):
 
 def test_the_help_of_a_training_lists_its_own_options_alone(kinoscope):
     """Of all options with their defaults, each stands in the help of its task, and only there."""
-    for task in TASKS:
+    for task in TRAININGS:
         text = " ".join(kinoscope("train", task, "--help").out.split())
         listed = {word.rstrip(":") for word in re.findall(r"• (\w+):", text)}
         assert listed == {name for name, _, _ in options_of(task)}
@@ -201,7 +201,7 @@ def test_the_help_of_a_training_lists_its_own_options_alone(kinoscope):
         )
     general = kinoscope("train", "--help").out
     assert "judge" not in general
-    assert set(re.findall(r"• (\w+):", general)) == set(TASKS)
+    assert set(re.findall(r"• (\w+):", general)) == set(TRAININGS)
 
 
 def test_help_names_every_network():
@@ -213,12 +213,12 @@ def test_help_names_every_network():
 
 
 def test_the_defaults_in_the_help_are_those_that_are_used():
-    for task in ("lipsync", "generate", "predict"):
-        used = ROUND_TASKS[task].defaults(()).to_dict()
+    for task, training in TRAININGS.items():
+        used = training.options_class.defaults(()).to_dict()
         told = {name: default for name, default, _ in options_of(task)}
-        assert told.keys() == used.keys()
+        assert told.keys() == {name for name in used if not name.endswith("_options")}
         for name, default in told.items():
-            assert default == (f"{used[name]:g}" if isinstance(used[name], float) else str(used[name]).lower())
+            assert default == ("" if used[name] is None else format_value(used[name]))
 
 
 def test_all_options_are_checked_before_the_data():

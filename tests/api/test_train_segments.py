@@ -29,10 +29,11 @@ def table(tmp_path):
 def test_learned_edges_are_written_and_used(tiny, table, tmp_path, monkeypatch):
     monkeypatch.setattr("kinoscope.training.segments.train.STEPS", 200)
     model = tiny()
-    learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).segments
-    assert learned.videos == (3, 1)
-    assert learned.written == Path(model) / REFINER_FILE
-    assert learned.after.average_map > 0.5
+    learned = kinoscope.train("segments", str(table), f"model={model}", quiet=True).run
+    assert learned.details.videos == learned.examples == (3, 1)
+    assert learned.written == [Path(model) / REFINER_FILE]
+    assert learned.folder == Path(model)
+    assert learned.details.after.average_map > 0.5
     found = kinoscope.classify(tmp_path / "v3.mp4", model=str(model), quiet=True).segments
     assert min(found, key=lambda segment: segment.start).label == "red"
     assert {"red", "green", "blue"} == {segment.label for segment in found}

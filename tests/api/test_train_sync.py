@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import kinoscope
-from kinoscope.api import train, train_sync
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import atomic_write, lock_exclusively
 from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel
-from kinoscope.training.sync import data as module
+from kinoscope.pipeline import run_folder
+from kinoscope.pipeline.training_data import sync as module
+from kinoscope.training.sync import train as training
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip
 
 
@@ -46,22 +47,26 @@ def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_the_pair_that_is_missing(clips, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_with_the_pair_that_is_missing(clips, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
-    whole = (run / "model.safetensors").read_bytes()
-    (run / "pairs" / "2" / "pair.safetensors").unlink()
-    (run / "model.safetensors").unlink()
-    trained = []
-    real = train_sync._train_pair
+    kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "whole", quiet=True)
+    whole = (tmp_path / "whole" / "model.safetensors").read_bytes()
+    trained: list[str] = []
+    real = training.PairTraining.train_steps
 
-    def train_pair(*args):
-        trained.append(args[1].kind)
-        return real(*args)
+    def train_steps(pair, *args):
+        if trained == ["points"]:
+            trained.append("Ctrl-C")
+            raise KeyboardInterrupt
+        trained.append(pair.kind)
+        return real(pair, *args)
 
-    monkeypatch.setattr(train_sync, "_train_pair", train_pair)
+    monkeypatch.setattr(training.PairTraining, "train_steps", train_steps)
+    with pytest.raises(KeyboardInterrupt, match="epoch 1 is saved; resume with --resume-from"):
+        kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
+    assert not (run / "model.safetensors").exists()
     kinoscope.train("sync", str(tmp_path), *WORDS, resume_from=run, quiet=True)
-    assert trained == ["pixels"]
+    assert trained == ["points", "Ctrl-C", "pixels"]
     assert (run / "model.safetensors").read_bytes() == whole
 
 
@@ -69,10 +74,10 @@ def test_a_model_of_another_training_is_never_replaced(clips, tmp_path):
     run = tmp_path / "run"
     with atomic_write(run / "model.json") as path:
         path.write_text("{}")
-    with pytest.raises(OptionError, match="run holds the model of another training; give another folder"):
+    with pytest.raises(OptionError, match="run holds a model already; give another folder"):
         kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
     with pytest.raises(OptionError, match="run holds a model already; give another folder"):
-        train._prepare(run)
+        run_folder.prepare_run(run)
     assert (run / "model.json").read_text() == "{}"
 
 
@@ -82,8 +87,10 @@ def test_pairs_that_learned_from_other_clips_are_not_taken_for_these(clips, tmp_
         (tmp_path / name).mkdir()
     kinoscope.train("sync", str(tmp_path / "a"), *WORDS, out=tmp_path / "run", quiet=True)
     whole = (tmp_path / "run" / "model.safetensors").read_bytes()
-    with pytest.raises(OptionError, match="learned from 3 clips of 3 people in a, not from 3 clips of 3 people in b"):
+    with pytest.raises(OptionError, match="run holds a run already; resume it with --resume-from"):
         kinoscope.train("sync", str(tmp_path / "b"), *WORDS, out=tmp_path / "run", quiet=True)
+    with pytest.raises(OptionError, match="learned from 3 clips of 3 people in a, not from 3 clips of 3 people in b"):
+        kinoscope.train("sync", str(tmp_path / "b"), *WORDS, resume_from=tmp_path / "run", quiet=True)
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == whole
 
 
@@ -102,7 +109,7 @@ def test_two_trainings_never_share_a_folder(clips, tmp_path):
 
 def test_runs_that_begin_at_once_get_folders_of_their_own(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: train._numbered(tmp_path / "runs", "clips", create=True), range(8)))
+        folders = list(pool.map(lambda _: run_folder.numbered(tmp_path / "runs", "clips", create=True), range(8)))
     assert sorted(folder.name for folder in folders) == [f"clips{number}" for number in range(1, 9)]
 
 
@@ -115,12 +122,14 @@ def test_a_dry_run_writes_nothing(clips, tmp_path):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("stps=3", "option of train sync"),
-        ("steps=many", "steps many is not possible"),
-        ("pairs=lips", "kind of pair"),
-        ("val=1", "val 1 is not possible"),
-        ("align=by-hand", "choose auto or none"),
-        ("device=tpu", "device tpu is not known"),
+        ("stps=3", "there is no option stps; did you mean steps"),
+        ("steps=many", "steps=many cannot be read; give a whole number"),
+        ("pairs=lips", "pairs=lips is unknown; choose from points, pixels"),
+        ("pairs=", "pairs is empty"),
+        ("steps=1", "steps=1 is not possible; give 2 or more"),
+        ("val=1", "val=1 is not possible; give 0 or more, less than 1"),
+        ("align=by-hand", "align=by-hand is unknown; choose from auto, none"),
+        ("device=tpu", "device=tpu is unknown; did you mean cpu"),
     ],
 )
 def test_options_that_cannot_be_are_refused(clips, tmp_path, word, said):
@@ -132,5 +141,5 @@ def test_too_few_people_to_keep_some_apart(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "read_talking_clips", lambda *_: ([talk(0), talk(1)], {}))
     with pytest.raises(DatasetError, match="2 people talk in the clips"):
         kinoscope.train("sync", str(tmp_path), "align=none", out=tmp_path / "run", quiet=True)
-    with pytest.raises(OptionError, match="needs a folder of talking clips"):
+    with pytest.raises(OptionError, match="no clips are given; train sync needs a folder of videos in which"):
         kinoscope.train("sync", quiet=True)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.trainable.classifiers import Network
-from kinoscope.training.classification.options import ClassificationOptions, parse_options
+from kinoscope.results.train import TrainingRun
+from kinoscope.training.classification.options import ClassificationOptions
+from kinoscope.training.classification.train import ClassificationTrainer
+from kinoscope.training.data.dataset import Dataset
 from kinoscope.training.data.readers import read_dataset
+from kinoscope.training.distributed import process_group
+from kinoscope.training.trainer import fit
 from tests.helpers.clips import write_clip
 
 
@@ -61,11 +67,20 @@ def make_clips(root: Path, count: int = 6, classes: tuple[str, ...] = ("bright",
 def options(*words: str) -> ClassificationOptions:
     """Return the options of a quick run."""
     quick = ["net=tiny", "augment=none", "epochs=3", "batch=4", "workers=1", "device=cpu", "lr=0.02", "val=0.33"]
-    return parse_options([*quick, *words])
+    return ClassificationOptions.parse([*quick, *words])
 
 
-def dataset(root: Path):
+def dataset(root: Path) -> Dataset:
     return read_dataset(root)
+
+
+def train(
+    options: ClassificationOptions, data: Dataset, out: Path, *, resume: bool = False, **running: Any
+) -> TrainingRun:
+    """Train a classifier in a folder, as one of the processes that were started."""
+    with process_group(options.device) as processes:
+        trainer = ClassificationTrainer(options, data, processes, resume=out if resume else None)
+        return fit(trainer, out, data=data.root, resume=resume, **running)
 
 
 torch.set_num_threads(1)

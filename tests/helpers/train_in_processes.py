@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from kinoscope.models.trainable import classifiers
-from kinoscope.training.classification.train import train
-from tests.helpers.tiny_networks import NETWORK, dataset, options
+from tests.helpers.tiny_networks import NETWORK, dataset, options, train
 
 classifiers.NETWORKS = (NETWORK,)
 clips, folder, losses, *words = sys.argv[1:]

@@ -12,15 +12,20 @@ from safetensors.numpy import save
 
 from kinoscope.core.errors import DatasetError, KinoscopeError
 from kinoscope.training.checkpoint import read_checkpoint
-from kinoscope.training.classification.options import read_saved_options
+from kinoscope.training.classification.options import ClassificationOptions
 from kinoscope.training.data.activitynet import read_annotations
 from kinoscope.training.evaluation.scores import load_scores
 from kinoscope.training.logging import read_log
+from kinoscope.training.options import read_saved_options
 
 NESTED = "[" * 1000 + "]" * 1000
 
 
-@pytest.mark.parametrize("read", [read_saved_options, read_log, load_scores, read_annotations])
+def read_options(path: Path) -> Any:
+    return read_saved_options(path, ClassificationOptions)
+
+
+@pytest.mark.parametrize("read", [read_options, read_log, load_scores, read_annotations])
 @pytest.mark.parametrize("text", [NESTED, f'{{"options": {NESTED}, "database": {NESTED}}}'])
 def test_json_nested_a_thousand_deep_is_one_line(tmp_path: Path, read: Any, text: str) -> None:
     (tmp_path / "file.json").write_text(text)

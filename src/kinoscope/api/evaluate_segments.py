@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.errors import DatasetError, SourceError, wrap_error
+from kinoscope.core.errors import DatasetError, wrap_error
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
 from kinoscope.views.console.progress import bar
 
@@ -25,6 +23,8 @@ def score_segments(
         DatasetError: there is nothing to score.
         ModelError: the model lacks a class.
     """
+    from kinoscope.training.data.activitynet import name_segments
+
     videos = _choose_videos(data, split)
     truth = name_segments(videos, card)
     detections: list[Segment] = []
@@ -55,32 +55,9 @@ def _choose_videos(data: Path, split: str | None) -> list[Annotated]:
     return chosen
 
 
-def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
-    """Return the labelled segments with the card's names of their classes.
-
-    Raises:
-        ModelError: the card lacks one of the classes.
-    """
-    from kinoscope.models.inference.classifier import match_labels
-
-    segments = [segment for video in videos for segment in video.segments]
-    own = match_labels(sorted({segment.label for segment in segments}), card)
-    return [replace(segment, label=own[segment.label]) for segment in segments]
-
-
-def demand_path(video: Annotated) -> str:
-    """Return the path of a video.
-
-    Raises:
-        SourceError: there is no file for it.
-    """
-    if video.path is None:
-        raise SourceError(f"there is no file for {video.name}; put the video beside the table, under that name")
-    return video.path
-
-
 def _detect_segments(video: Annotated, model: str, device: str, quiet: bool) -> list[Segment]:
     from kinoscope.pipeline.classification import classify_source
+    from kinoscope.training.data.activitynet import demand_path
     from kinoscope.views.formats.clock import origin
 
     with bar(video.name, quiet) as progress:

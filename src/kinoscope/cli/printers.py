@@ -17,12 +17,8 @@ if TYPE_CHECKING:
     from kinoscope.api.lipsync import LipSyncResult
     from kinoscope.api.predict import PredictResult
     from kinoscope.api.search import SearchResult
-    from kinoscope.api.train import TrainResult
-    from kinoscope.api.train_segments import TrainSegmentsResult
-    from kinoscope.api.train_sync import TrainSyncResult
     from kinoscope.api.watch import WatchResult
-    from kinoscope.training.classification.state import ClassificationRun
-    from kinoscope.training.trainer import TrainingRun
+    from kinoscope.results.train import TrainingRun, TrainResult
 
 MAX_LISTED_CLIPS = 8
 """Generated files that are all listed; of more, the last five are."""
@@ -72,40 +68,39 @@ def _print_train(result: TrainResult) -> None:
         print(result.report)
     elif result.preview_path:
         print(result.preview_path)
-    elif result.segments:
-        _print_segment_training(result.segments)
-    elif result.sync:
-        _print_sync_training(result.sync)
-    elif result.training:
-        _print_training_run(result.training)
     elif result.run:
-        _print_classification_run(result.run)
+        printers = {
+            "sync": _print_sync_training, "segments": _print_segment_training, "classify": _print_classification_run,
+        }  # fmt: skip
+        printers.get(result.run.task, _print_training_run)(result.run)
 
 
-def _print_sync_training(result: TrainSyncResult) -> None:
-    _warn_of_unreadable(result.unreadable)
-    training, validation = (f"{c} clips of {p} people" for c, p in zip(result.clips, result.people, strict=True))
+def _print_sync_training(run: TrainingRun) -> None:
+    _warn_of_unreadable(run.unreadable)
+    pairs = zip(run.details.clips, run.details.people, strict=True)
+    training, validation = (f"{clips} clips of {people} people" for clips, people in pairs)
     print(f"{training} for training, {validation} held out")
-    print(f"final loss of each pair: {', '.join(f'{loss:.2f}' for loss in result.losses)}")
-    for length, accuracy in result.score.items():
+    print(f"final loss of each pair: {', '.join(f'{loss:.2f}' for loss in run.details.losses)}")
+    for length, accuracy in run.details.score.items():
         print(f"{length:>4} frames: {100 * accuracy:.1f} % within one frame (chance 9.7 %)")
-    if result.folder:
-        print(f"  kinoscope sync VIDEO --model {result.folder}")
+    if run.folder:
+        print(f"  kinoscope sync VIDEO --model {run.folder}")
 
 
-def _print_segment_training(result: TrainSegmentsResult) -> None:
-    _warn_of_unreadable(result.unreadable)
-    print(f"{result.videos[0]} videos for training, {result.videos[1]} held out")
-    if result.before and result.after:
-        middle = result.after.overlaps.index(0.5)
-        for name, scores in (("thresholds", result.before), ("learned boundaries", result.after)):
+def _print_segment_training(run: TrainingRun) -> None:
+    _warn_of_unreadable(run.unreadable)
+    print(f"{run.examples[0]} videos for training, {run.examples[1]} held out")
+    before, after = run.details.before, run.details.after
+    if before and after:
+        middle = after.overlaps.index(0.5)
+        for name, scores in (("thresholds", before), ("learned boundaries", after)):
             at_half = 100 * scores.by_overlap[middle]
             print(f"{name:>18}: mAP {100 * scores.average_map:.1f} %, {at_half:.1f} % at an overlap of 0.5")
-    print(f"  {result.written}")
+    _print_paths(run.written)
 
 
 def _print_training_run(run: TrainingRun) -> None:
-    from kinoscope.api.train_registry import TASKS
+    from kinoscope.pipeline.trainings import find_training
 
     _warn_of_unreadable(run.unreadable)
     training, validation = run.examples
@@ -117,25 +112,27 @@ def _print_training_run(run: TrainingRun) -> None:
         print("dry run: all fits")
         return
     _print_paths(run.written)
-    print(f"  {TASKS[run.task].usage.format(run.folder)}")
+    print(f"  {find_training(run.task).usage.format(run.folder)}")
 
 
-def _print_classification_run(run: ClassificationRun) -> None:
-    from kinoscope.api.train import describe
+def _print_classification_run(run: TrainingRun) -> None:
+    from kinoscope.pipeline.trainings import find_training
     from kinoscope.views.console.evaluation import print_scores
 
-    total, trained = (f"{count / 1e6:.2f} M" for count in run.parameters)
-    clips = f"{run.clips[0]} training clips, {run.clips[1]} validation clips"
+    details = run.details
+    total, trained = (f"{count / 1e6:.2f} M" for count in details.parameters)
+    clips = f"{details.clips[0]} training clips, {details.clips[1]} validation clips"
     print(f"{clips}; {total} parameters, {trained} of them trained")
-    print(f"{run.speed:.1f} clips per second, {100 * run.waiting:.1f} % of the time waiting for data")
+    print(f"{details.speed:.1f} clips per second, {100 * details.waiting:.1f} % of the time waiting for data")
     if run.unreadable:
         print(f"{len(run.unreadable)} clips cannot be read, such as {next(iter(run.unreadable.items()))}")
     if run.folder is None:
-        print(f"dry run, {run.steps} steps an epoch: {describe(run.rows[-1], run.options.epochs)}")
+        line = find_training(run.task).describe(run.rows[-1], run.options.to_dict()["epochs"])
+        print(f"dry run, {details.steps} steps an epoch: {line}")
         return
-    print(f"epoch {run.best} of {len(run.rows)} is saved in {run.folder}")
-    if run.scores:
-        print_scores(run.scores.to_dict())
+    print(f"epoch {details.best} of {len(run.rows)} is saved in {run.folder}")
+    if details.scores:
+        print_scores(details.scores.to_dict())
     for command, arguments in (
         ("classify CLIP --model", ""), ("analyze VIDEO --model", ""), ("evaluate", " CLIPS"),
         ("explain", " CLIP -o why"),

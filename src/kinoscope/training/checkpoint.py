@@ -17,6 +17,7 @@ from torch import Tensor
 from kinoscope.core.errors import ModelError
 from kinoscope.core.untrusted import parse_json
 from kinoscope.models.formats.trained_model import write_tensors
+from kinoscope.training.optim import ExponentialMovingAverage
 
 SCHEMA = 1
 RENAMED_PARTS: Mapping[str, str] = {"judge": "discriminator", "judge_optimizer": "discriminator_optimizer"}
@@ -100,9 +101,35 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def join_parts(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+Part = torch.nn.Module | torch.optim.Optimizer | ExponentialMovingAverage
+"""Part of the state of a training."""
+
+
+def flatten_parts(parts: Mapping[str, Part]) -> dict[str, Tensor]:
     """Return the tensors of several parts in one mapping, each named ``<part>.<name>``."""
-    return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
+    return {f"{part}.{name}": tensor for part, item in parts.items() for name, tensor in _flatten(item).items()}
+
+
+def _flatten(part: Part) -> Mapping[str, Tensor]:
+    if isinstance(part, ExponentialMovingAverage):
+        return part.tensors
+    return flatten_optimizer(part) if isinstance(part, torch.optim.Optimizer) else part.state_dict()
+
+
+def restore_parts(parts: Mapping[str, Part], tensors: Mapping[str, Tensor]) -> None:
+    """Load the tensors of ``flatten_parts`` into the parts.
+
+    Raises:
+        RuntimeError, ValueError, KeyError: they are of other parts.
+    """
+    for name, part in parts.items():
+        own = select_part(tensors, name)
+        if isinstance(part, ExponentialMovingAverage):
+            part.restore(own)
+        elif isinstance(part, torch.optim.Optimizer):
+            restore_optimizer(part, own)
+        else:
+            part.load_state_dict(own)
 
 
 def select_part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,12 +12,10 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.files import append, atomic_write, remove, write_error
 from kinoscope.core.media import Pixels
 from kinoscope.core.untrusted import parse_json
+from kinoscope.results.train import Row as Row
 
 EVENTS = "tensorboard"
 """Folder of the TensorBoard events, in the folder of a run."""
-
-Row = dict[str, Any]
-"""Metrics of one epoch by name, ``epoch`` among them."""
 
 
 class Log:

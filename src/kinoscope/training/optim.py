@@ -131,10 +131,9 @@ class ExponentialMovingAverage:
         """Initialize the average with a network's state."""
         self.tensors = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
 
-    def restore(self, tensors: Mapping[str, Tensor], steps: int, device: torch.device) -> None:
-        """Restore the average from a checkpoint, on a device."""
-        self.tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        self.steps = steps
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore the tensors of a checkpoint, each on the device where it is."""
+        self.tensors = {name: tensor.to(self.tensors[name].device) for name, tensor in tensors.items()}
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:

@@ -1,19 +1,20 @@
-"""Generic training loop: epochs, logging, previews, checkpoints.
+"""The training loop: epochs, logging, previews, checkpoints.
 
-A ``Trainer`` implements the steps of an epoch and the evaluation; the rest is the same for all tasks but
-classification. All randomness depends on the seed and the epoch, and a checkpoint is written at the end of each epoch,
-so that a resumed run continues exactly as if it had not been interrupted.
+A ``Trainer`` implements the steps of an epoch and the evaluation; ``fit`` is the loop of all trainings. All randomness
+depends on the seed and the epoch, or is restored, and a checkpoint is written at the end of each epoch, so that a
+resumed run continues exactly as if it had not been interrupted.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,10 +24,19 @@ from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.media import Pixels
 from kinoscope.models.formats.trained_model import METADATA_FILE, WEIGHTS_FILE
-from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint, save_checkpoint
+from kinoscope.results.train import RunDetails, TrainingRun
+from kinoscope.training.checkpoint import (
+    LAST_CHECKPOINT,
+    Part,
+    flatten_parts,
+    read_checkpoint,
+    restore_parts,
+    save_checkpoint,
+)
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Log, Row
-from kinoscope.training.options import rename_saved, save_options
+from kinoscope.training.optim import ExponentialMovingAverage
+from kinoscope.training.options import OPTIONS_FILE, EpochOptions, StepOptions, TrainingOptions, save_options
 from kinoscope.views.video.contact_sheet import save_image
 
 PREVIEW = "preview.png"
@@ -35,136 +45,160 @@ PREVIEW = "preview.png"
 PREVIEW_GIF = "preview.gif"
 """Animated preview of the last epoch, for tasks whose preview moves."""
 
+RUN_FILES = (
+    OPTIONS_FILE, "splits.json", "log.jsonl", METADATA_FILE, WEIGHTS_FILE, "scores.json", PREVIEW, PREVIEW_GIF,
+)  # fmt: skip
+"""Files of a run that its result lists."""
 
-class TrainerOptions(Protocol):
-    """Options that every trainer has."""
+StepCallback = Callable[[int], None]
+"""Called with the number of finished steps."""
+
+ProgressBars = Callable[[str], AbstractContextManager[ProgressCallback | None]]
+"""Shows a progress bar with a title while a block runs, and returns its callback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSetup:
+    """The circumstances in which a trainer is built.
+
+    Attributes:
+        data: name of the data.
+        processes: the processes that share the work.
+        bars: shows the progress of reading the data.
+        resume: folder of the run that is resumed; None for a new one.
+    """
+
+    data: str
+    processes: Processes
+    bars: ProgressBars
+    resume: Path | None = None
+
+
+class Trainer(ABC):
+    """The part of a training that differs between tasks.
+
+    Args:
+        options: of the training.
+        processes: the processes that share the work; the first of them writes files.
+
+    Attributes:
+        task: name of the training.
+        evaluates_in_every_process: whether ``evaluate_and_save`` is called in every process, rather than in the first.
+        epoch, step: numbers of finished ones.
+        examples: numbers of training and validation examples; 0 for endless.
+        unreadable: clip -> why it could not be used.
+        details: what the training reports beside the metrics of its epochs.
+    """
+
+    task: ClassVar[str]
+    evaluates_in_every_process: ClassVar[bool] = False
+
+    options: TrainingOptions
+    epoch: int
+    step: int
+
+    def __init__(self, options: TrainingOptions, processes: Processes | None = None) -> None:
+        self.options = options
+        self.processes = processes or Processes()
+        self.epoch = self.step = 0
+        self.examples = (0, 0)
+        self.unreadable: dict[str, str] = {}
+        self.details: RunDetails | None = None
+
+    @classmethod
+    def build(cls, options: Any, setup: TrainingSetup) -> Self:
+        """Read the data, and return the trainer.
+
+        Raises:
+            DatasetError: the data cannot be used.
+        """
+        raise NotImplementedError(f"{cls.__name__} is built from its own data")
 
     @property
     def epochs(self) -> int:
         """Number of epochs."""
-        ...
+        return self.options.epochs if isinstance(self.options, EpochOptions) else 1
 
     @property
-    def steps(self) -> int:
-        """Number of optimizer steps in an epoch."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary for JSON."""
-        ...
-
-
-class Trainer(Protocol):
-    """The part of a training that differs between tasks.
-
-    Attributes:
-        processes: the processes that share the work; the first of them writes files.
-        epoch: number of finished epochs.
-    """
-
-    processes: Processes
-    epoch: int
+    def total_steps(self) -> int:
+        """Number of optimizer steps of all epochs."""
+        return self.epochs * (self.options.steps if isinstance(self.options, StepOptions) else 1)
 
     @property
-    def task(self) -> str:
-        """Name of the task."""
-        ...
-
-    @property
-    def changeable_options(self) -> Sequence[str]:
-        """Names of the options that may change when a run is resumed."""
-        ...
-
-    @property
-    def options(self) -> TrainerOptions:
-        """Options of the training."""
-        ...
-
-    @property
-    def examples(self) -> tuple[int, int]:
-        """Numbers of training and validation examples."""
-        ...
+    def is_finished(self) -> bool:
+        """Whether the training has ended."""
+        return self.epoch >= self.epochs
 
     @property
     def parameters(self) -> int:
         """Number of parameters of the saved model."""
-        ...
+        nets = [part for part in self.parts().values() if isinstance(part, torch.nn.Module)]
+        return sum(parameter.numel() for parameter in nets[0].parameters())
 
+    @abstractmethod
+    def parts(self) -> Mapping[str, Part]:
+        """Return the networks, optimizers and averages whose tensors change, by name; the saved network first."""
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the rest of the state beside the step, as plain values for JSON."""
+        return {}
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:  # noqa: B027, a hook
+        """Restore what ``state_values`` returned.
+
+        Raises:
+            KinoscopeError: it does not fit the data.
+        """
+
+    def begin(self, folder: Path) -> None:  # noqa: B027, a hook
+        """Write files of a new run that are not written again."""
+
+    @abstractmethod
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
+        """Take the steps of an epoch; return the means of the metrics.
+
+        Raises:
+            TrainingError: a loss is no longer finite.
+        """
+
+    @abstractmethod
     def dry_run_step(self) -> Row:
         """Take one step with every loss enabled, and return its metrics."""
-        ...
-
-    def train_epoch(self, on_epoch: Callable[[int], None] | None = None) -> Row:
-        """Take the steps of an epoch; return the means of the metrics. ``on_step`` receives the number of finished
-        steps.
-        """
-        ...
 
     def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, Pixels | None]:
-        """Evaluate the averaged weights and write the model; return the metrics and a preview image."""
-        ...
+        """Evaluate the weights after an epoch and write the model; return the metrics and a preview image."""
+        return {}, None
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of the training: all tensors that change."""
-        ...
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the rest of the state, as plain values for JSON."""
-        ...
-
-    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Restore state from a checkpoint; RuntimeError, ValueError or KeyError if it is of another network."""
-        ...
+    def finish(self, run: TrainingRun) -> None:  # noqa: B027, a hook
+        """Complete the result of a finished training, in every process, and write what belongs to it."""
 
     def diagnose(self, row: Row) -> str | None:
         """Return a one-line diagnosis and fix, or None."""
-        ...
+        return None
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state of the training: all tensors that change."""
+        return flatten_parts(self.parts())
 
-@dataclass(kw_only=True)
-class TrainingRun:
-    """The result of a training.
+    def metadata(self) -> dict[str, Any]:
+        """Return the rest of the state, as plain values for JSON."""
+        return {"step": self.step, "averaged": sum(average.steps for average in self._averages())} | self.state_values()
 
-    Attributes:
-        task: name of the task.
-        folder: of the run; None for a dry run.
-        rows: metrics of each epoch.
-        examples: numbers of training and validation examples.
-        parameters: of the saved model.
-        unreadable: clip -> why it could not be used.
-        advice: one-line diagnosis and fix; None if nothing is wrong.
-        written: the files.
-    """
+    def restore(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+        """Restore state from a checkpoint; RuntimeError, ValueError or KeyError if it is of another network."""
+        self.restore_values(metadata)
+        restore_parts(self.parts(), tensors)
+        self.step = metadata["step"]
+        for average in self._averages():
+            average.steps = metadata["averaged"]
 
-    task: str
-    folder: Path | None
-    options: TrainerOptions
-    rows: list[Row] = field(default_factory=list)
-    examples: tuple[int, int] = (0, 0)
-    parameters: int = 0
-    unreadable: dict[str, str] = field(default_factory=dict)
-    advice: str | None = None
-    written: list[Path] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary for JSON."""
-        return {
-            "folder": None if self.folder is None else str(self.folder),
-            "dry_run": self.folder is None,
-            "examples": {"train": self.examples[0], "val": self.examples[1]},
-            "parameters": self.parameters,
-            "epochs": len(self.rows),
-            "log": self.rows,
-            "unreadable": self.unreadable,
-            "advice": self.advice,
-            "options": self.options.to_dict(),
-            "written": [str(path) for path in self.written],
-        }
+    def _averages(self) -> list[ExponentialMovingAverage]:
+        return [part for part in self.parts().values() if isinstance(part, ExponentialMovingAverage)]
 
 
 def fit(
     trainer: Trainer,
-    out: Path,
+    out: Path | None,
     *,
     data: str = "",
     resume: bool = False,
@@ -175,6 +209,8 @@ def fit(
     """Train, and write the model, the log and the checkpoints to ``out``.
 
     Args:
+        trainer: what is trained.
+        out: folder of the run; None writes and evaluates nothing.
         data: name of the clips.
         resume: continue the run in ``out``.
         dry_run: take one step and write nothing.
@@ -188,24 +224,32 @@ def fit(
         TrainingError: a loss is no longer finite; what was saved before is still there.
     """
     run = TrainingRun(
-        task=trainer.task, folder=out, options=trainer.options, examples=trainer.examples,
-        parameters=trainer.parameters,
+        source=data, task=trainer.task, folder=None if dry_run else out, options=trainer.options, dry_run=dry_run,
+        examples=trainer.examples, parameters=trainer.parameters, unreadable=trainer.unreadable,
+        details=trainer.details,
     )  # fmt: skip
     if dry_run:
         with _explain_memory_errors():
-            run.folder, run.rows = None, [trainer.dry_run_step()]
+            run.rows = [trainer.dry_run_step()]
         return run
-    if resume:
+    if resume and out:
         load_checkpoint(out / LAST_CHECKPOINT, trainer)
     try:
         with _explain_memory_errors():
-            _train_epochs(run, trainer, out, data, progress, on_epoch)
+            _train_epochs(run, trainer, _Recorder(run, trainer, data), progress, on_epoch)
     except KeyboardInterrupt:
-        saved = f"epoch {trainer.epoch} is saved" if trainer.epoch else "no epoch was finished"
-        raise KeyboardInterrupt(f"interrupted: {saved}; resume with --resume-from {out}") from None
-    names = ("options.json", "log.jsonl", METADATA_FILE, WEIGHTS_FILE, PREVIEW, PREVIEW_GIF)
-    run.written = [out / name for name in names if (out / name).exists()]
+        raise KeyboardInterrupt(_describe_interrupt(trainer, out)) from None
+    trainer.finish(run)
+    if out:
+        run.written = [out / name for name in RUN_FILES if (out / name).exists()] + run.written
     return run
+
+
+def _describe_interrupt(trainer: Trainer, out: Path | None) -> str:
+    if out is None:
+        return "interrupted: nothing is saved"
+    saved = f"epoch {trainer.epoch} is saved" if trainer.epoch else "no epoch was finished"
+    return f"interrupted: {saved}; resume with --resume-from {out}"
 
 
 @contextmanager
@@ -229,42 +273,81 @@ def _explain_memory_errors() -> Iterator[None]:
 def _train_epochs(
     run: TrainingRun,
     trainer: Trainer,
-    out: Path,
-    data: str,
+    recorder: _Recorder,
     progress: ProgressCallback | None,
     on_epoch: Callable[[Row], None] | None,
 ) -> None:
     """Train until the last epoch, and save after each."""
-    options, is_main = trainer.options, trainer.processes.is_main
-    if trainer.epoch == 0 and is_main:
-        save_options(out / "options.json", options, {"task": trainer.task, "data": data})
-    log = Log(out, trainer.epoch) if is_main else None
-    total = float(options.epochs * options.steps)
-    try:
-        while trainer.epoch < options.epochs:
+    total = float(trainer.total_steps)
+    with recorder:
+        while not trainer.is_finished:
             start = time.perf_counter()
             row = trainer.train_epoch((lambda step: progress(step, total)) if progress else None)
             trainer.epoch += 1
-            if log:
-                _save_epoch(run, trainer, out, log, row, start)
-                if on_epoch:
-                    on_epoch(run.rows[-1])
-    finally:
-        if log:
-            log.close()
+            row = {"epoch": trainer.epoch} | row | recorder.evaluate(row)
+            recorder.save(row | {"seconds": round(time.perf_counter() - start, 3)})
+            if on_epoch and trainer.processes.is_main:
+                on_epoch(run.rows[-1])
 
 
-def _save_epoch(run: TrainingRun, trainer: Trainer, out: Path, log: Log, row: Row, start: float) -> None:
-    """Save the results of an epoch; the checkpoint last, as it stands for all of them."""
-    metrics, preview = trainer.evaluate_and_save(out, row)
-    row = {"epoch": trainer.epoch} | row | metrics | {"seconds": round(time.perf_counter() - start, 3)}
-    if preview is not None:
-        save_image(out / PREVIEW, preview)
-        log.add_image("preview", preview, trainer.epoch)
-    log.write(row)
-    metadata = {"task": trainer.task, "options": trainer.options.to_dict(), "epoch": trainer.epoch} | trainer.metadata()
-    save_checkpoint(out / LAST_CHECKPOINT, trainer.tensors(), metadata)
-    run.rows, run.advice = log.rows, trainer.diagnose(row)
+@dataclass
+class _Recorder:
+    """Record of a run: its options at the beginning, and model, log and checkpoint after each epoch.
+
+    Only the first process writes, and none if the run has no folder; the rows are then collected in memory.
+    """
+
+    run: TrainingRun
+    trainer: Trainer
+    data: str
+    log: Log | None = None
+    preview: Pixels | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder to write to; None if this process writes nothing."""
+        return self.run.folder if self.trainer.processes.is_main else None
+
+    def __enter__(self) -> None:
+        trainer, folder = self.trainer, self.folder
+        if folder is None:
+            return
+        if trainer.epoch == 0:
+            save_options(folder / OPTIONS_FILE, trainer.options, {"task": trainer.task, "data": self.data})
+            trainer.begin(folder)
+            self._save_checkpoint(folder)
+        self.log = Log(folder, trainer.epoch)
+        self.run.rows = self.log.rows
+
+    def __exit__(self, *exception: object) -> None:
+        if self.log:
+            self.log.close()
+
+    def evaluate(self, row: Row) -> Row:
+        """Evaluate an epoch, where this process has to; return the metrics."""
+        out = self.run.folder if self.trainer.evaluates_in_every_process else self.folder
+        if out is None:
+            return {}
+        metrics, self.preview = self.trainer.evaluate_and_save(out, row)
+        return metrics
+
+    def save(self, row: Row) -> None:
+        """Save the results of an epoch; the checkpoint last, as it stands for all of them."""
+        folder = self.folder
+        if folder is None or self.log is None:
+            self.run.rows.append(row)
+            return
+        if self.preview is not None:
+            save_image(folder / PREVIEW, self.preview)
+            self.log.add_image("preview", self.preview, row["epoch"])
+        self.log.write(row)
+        self._save_checkpoint(folder)
+        self.run.advice = self.trainer.diagnose(row)
+
+    def _save_checkpoint(self, folder: Path) -> None:
+        trainer = self.trainer
+        metadata = {"task": trainer.task, "options": trainer.options.to_dict(), "epoch": trainer.epoch}
+        save_checkpoint(folder / LAST_CHECKPOINT, trainer.tensors(), metadata | trainer.metadata())
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> None:
@@ -278,8 +361,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     if metadata["task"] != trainer.task:
         raise ModelError(f"{path} is of task {metadata['task']}, not {trainer.task}; resume it with that task")
     current: Mapping[str, Any] = json.loads(json.dumps(trainer.options.to_dict()))
-    for name, value in rename_saved(trainer.task, metadata["options"]).items():
-        if name not in trainer.changeable_options and current.get(name) != value:
+    for name, value in trainer.options.rename(metadata["options"]).items():
+        if name not in trainer.options.changeable and current.get(name) != value:
             raise OptionError(
                 f"the run has {name}={value}, not {current.get(name)}; leave {name} out, or start a new run"
             )

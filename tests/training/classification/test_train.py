@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, TrainingError
 from kinoscope.models.formats.trained_model import load_net
 from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint
-from kinoscope.training.classification.train import train
+from kinoscope.training.classification.train import ClassificationTrainer
 from kinoscope.training.logging import read_log
-from tests.helpers.tiny_networks import NETWORK, dataset, make_clips, options
+from tests.helpers.tiny_networks import NETWORK, dataset, make_clips, options, train
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +65,10 @@ class Stop:
 
 def test_a_run_learns_and_leaves_all_of_it(trained):
     folder = trained.folder
-    assert trained.scores.measures["top1"].value == 1
-    assert trained.scores.measures["top1"].uniform == 0.5
-    assert trained.clips == (8, 4)
-    assert trained.steps == 2
+    assert trained.details.scores.measures["top1"].value == 1
+    assert trained.details.scores.measures["top1"].uniform == 0.5
+    assert trained.details.clips == (8, 4)
+    assert trained.details.steps == 2
     assert trained.rows[-1]["train_loss"] < trained.rows[0]["train_loss"]
     assert [row["epoch"] for row in read_log(folder / "log.jsonl")] == list(range(1, 9))
     names = {path.relative_to(folder).as_posix() for path in trained.written}
@@ -168,7 +168,7 @@ def test_folds_validate_every_clip_once(clips, tmp_path):
     for number in (1, 2, 3):
         run = train(options(f"fold={number}/3", "epochs=1"), data, tmp_path / str(number))
         plain = json.loads((tmp_path / str(number) / "splits.json").read_text())
-        assert run.clips == (8, 4)
+        assert run.details.clips == (8, 4)
         seen += plain["val"]
     assert sorted(seen) == sorted(set(seen))
     assert len(seen) == len(data.examples)
@@ -176,15 +176,15 @@ def test_folds_validate_every_clip_once(clips, tmp_path):
 
 def test_training_stops_when_nothing_gets_better(clips, tmp_path):
     run = train(options("lr=0", "epochs=50", "patience=3", "ema=0", "net.norm=false"), dataset(clips), tmp_path / "run")
-    assert run.best == 1
+    assert run.details.best == 1
     assert len(run.rows) == 4
 
 
 def test_without_validation_the_last_epoch_is_kept(clips, tmp_path):
     run = train(options("val=0"), dataset(clips), tmp_path / "run")
-    assert run.best == 3
-    assert run.scores is None
-    assert run.clips == (12, 0)
+    assert run.details.best == 3
+    assert run.details.scores is None
+    assert run.details.clips == (12, 0)
     assert not (tmp_path / "run" / "worst.png").exists()
 
 
@@ -192,7 +192,7 @@ def test_without_validation_the_last_epoch_is_kept(clips, tmp_path):
 def test_every_loss_learns(clips, tmp_path, loss):
     words = ("epochs=12", "ema=0.5", "margin=0.1", "scale=10")
     run = train(options(f"loss={loss}", *words), dataset(clips), tmp_path / "run")
-    assert run.scores.measures["top1"].value == 1
+    assert run.details.scores.measures["top1"].value == 1
 
 
 def test_data_of_several_labels(tmp_path):
@@ -209,7 +209,7 @@ def test_a_dry_run_writes_nothing(clips, tmp_path):
     run = train(options(), dataset(clips), tmp_path / "run", dry_run=True)
     assert run.folder is None
     assert run.rows[0]["val_loss"] > 0
-    assert run.parameters[0] == run.parameters[1] > 0
+    assert run.details.parameters[0] == run.details.parameters[1] == run.parameters > 0
     assert not (tmp_path / "run").exists()
 
 
@@ -267,7 +267,7 @@ def test_a_checkpoint_of_something_else_is_reported(trained, clips, tmp_path, mo
     folder = copy(trained, tmp_path)
     with pytest.raises(OptionError, match=r"the run has lr=0.02, not 0.5"):
         train(options("epochs=8", "ema=0.5", "lr=0.5"), dataset(clips), folder, resume=True)
-    monkeypatch.setattr("kinoscope.training.classification.checkpoint.TASK", "segment")
+    monkeypatch.setattr(ClassificationTrainer, "task", "segment")
     with pytest.raises(ModelError, match="of task classify, not segment"):
         train(trained.options, dataset(clips), folder, resume=True)
 
@@ -290,7 +290,7 @@ def test_starting_from_a_trained_model(trained, clips, tmp_path):
     run = train(options(f"start={trained.folder}", "lr=0", "epochs=1", "ema=0"), dataset(clips), tmp_path / "run")
     assert run.options.unfreeze == 0.25
     assert run.options.freeze_norms
-    assert run.scores.measures["top1"].value == 1
+    assert run.details.scores.measures["top1"].value == 1
 
 
 def test_other_classes_start_again_on_the_same_trunk(trained, tmp_path):
@@ -327,7 +327,9 @@ def test_clips_that_the_network_cannot_take(clips, tmp_path, monkeypatch):
         train(options(), dataset(clips), tmp_path / "run")
 
 
-SCRIPT = Path(__file__).parents[2] / "helpers" / "train_in_processes.py"
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "tests" / "helpers" / "train_in_processes.py"
+FOLDERS = (str(ROOT), str(ROOT / "src"))
 
 
 def free_ports(count):
@@ -345,7 +347,7 @@ def start(world, *arguments):
     running = [
         subprocess.Popen(
             [sys.executable, str(SCRIPT), *map(str, arguments)],
-            env=common | {"PYTHONPATH": str(SCRIPT.parents[2]), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env=common | {"PYTHONPATH": os.pathsep.join(FOLDERS), "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
         )

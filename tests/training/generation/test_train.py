@@ -1,6 +1,7 @@
 import math
 import shutil
 from dataclasses import replace
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,10 +21,9 @@ from kinoscope.training.data.streams import SyntheticClipStream
 from kinoscope.training.generation.adversarial import MIN_STALL_STEPS
 from kinoscope.training.generation.inversion import project
 from kinoscope.training.generation.losses import GAN_LOSSES
-from kinoscope.training.generation.options import DESCRIPTIONS, GAN_LOSS_NAMES, GenerationOptions, default_options
+from kinoscope.training.generation.options import GenerationOptions
 from kinoscope.training.generation.train import GeneratorTrainer, diversity_loss
 from kinoscope.training.logging import read_log
-from kinoscope.training.options import RENAMED, parse_options
 from kinoscope.training.trainer import fit
 
 SMALL = GenerationOptions(size=16, frames=4, width=8, disc_width=8, epochs=2, steps=2, batch=3, r1_interval=2)
@@ -92,7 +92,7 @@ def test_a_run_of_an_earlier_release_is_resumed(run, tmp_path):
     split = {tuple(name.split(".", 1)): tensor for name, tensor in tensors.items()}
     tensors = {f"{parts.get(part, part)}.{rest}": tensor for (part, rest), tensor in split.items()}
     keys = {present: old for old, present in RENAMED_KEYS.items()}
-    options = {present: old for old, present in RENAMED["generate"].items()}
+    options = {present: old for old, present in GenerationOptions.renamed.items()}
     metadata["options"] = {options.get(name, name): value for name, value in metadata["options"].items()}
     metadata = {keys.get(name, name): value for name, value in metadata.items()}
     assert {"judge", "judge_optimizer"} < {name.partition(".")[0] for name in tensors}
@@ -103,7 +103,7 @@ def test_a_run_of_an_earlier_release_is_resumed(run, tmp_path):
 
 def test_a_run_is_resumed_for_more_epochs(run, tmp_path):
     copy = shutil.copytree(run.folder, tmp_path / "copy")
-    longer = fit(GeneratorTrainer(parse_options(["epochs=3"], SMALL, "generate"), clips()), copy, resume=True)
+    longer = fit(GeneratorTrainer(GenerationOptions.parse(["epochs=3"], SMALL), clips()), copy, resume=True)
     rows = read_log(copy / "log.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[:2] == read_log(run.folder / "log.jsonl")
@@ -112,11 +112,11 @@ def test_a_run_is_resumed_for_more_epochs(run, tmp_path):
 
 
 def test_a_run_is_not_resumed_otherwise(run, tmp_path):
-    longer = parse_options(["epochs=3"], SMALL, "generate")
+    longer = GenerationOptions.parse(["epochs=3"], SMALL)
     for name in ("checkpoints", "log.jsonl"):
         (tmp_path / name).symlink_to(run.folder / name)
     with pytest.raises(OptionError, match=r"the run has lr=0\.0004, not 0\.1"):
-        fit(GeneratorTrainer(parse_options(["lr=0.1"], SMALL, "generate"), clips()), tmp_path, resume=True)
+        fit(GeneratorTrainer(GenerationOptions.parse(["lr=0.1"], SMALL), clips()), tmp_path, resume=True)
     trainer = GeneratorTrainer(longer, clips())
     trainer.net.moving.begin = torch.nn.Linear(1, 1)
     with pytest.raises(ModelError, match="is of another network"):
@@ -167,13 +167,13 @@ def test_classes_are_learned():
 @pytest.mark.slow
 def test_mocogan_is_trained_alike(tmp_path):
     words = ("net=mocogan", "width=8", "disc_width=8", "size=64", "frames=13", "epochs=1", "steps=2", "batch=2")
-    options = parse_options(words, default_options(words), "generate")
+    options = GenerationOptions.parse(words, GenerationOptions.defaults(words))
     assert (options.gan_loss, options.r1_weight, options.augment) == ("non-saturating", 0.0, "none")
     run = fit(GeneratorTrainer(options, clips(options)), tmp_path)
     assert "gradient_penalty" not in run.rows[0]
     assert Generator(tmp_path).sample(2, frames=12).shape == (2, 12, 64, 64, 3)
     with pytest.raises(OptionError, match="mocogan's discriminator needs 13 or more"):
-        GeneratorTrainer(parse_options(["frames=8"], options, "generate"), clips(options))
+        GeneratorTrainer(GenerationOptions.parse(["frames=8"], options), clips(options))
 
 
 @pytest.mark.parametrize(
@@ -197,29 +197,29 @@ def test_what_goes_wrong_is_named_with_its_fix(row, advice):
 
 
 def test_every_option_is_described_and_every_game_named():
-    assert list(GenerationOptions().to_dict()) == list(DESCRIPTIONS)
-    assert set(GAN_LOSS_NAMES) == set(GAN_LOSSES)
+    assert list(GenerationOptions().to_dict()) == [name for name, _, text in GenerationOptions.describe() if text]
+    assert set(get_args(get_type_hints(GenerationOptions)["gan_loss"])) == set(GAN_LOSSES)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["gan_loss=chess"], "no gan_loss 'chess'"),
-        (["augment=much"], "no augment 'much'"),
-        (["net=gan"], "there is no net 'gan'"),
-        (["target=0.4"], "a target above 0.5"),
-        (["batch=0"], "batch is 0; give 1 or more"),
-        (["bf16=maybe"], "no bf16 'maybe'"),
+        (["gan_loss=chess"], "gan_loss=chess is unknown; choose from relativistic"),
+        (["augment=much"], "augment=much is unknown"),
+        (["net=gan"], "net=gan is unknown; did you mean mocogan"),
+        (["target=0.4"], "target=0.4 is not possible; give more than 0.5, less than 1"),
+        (["batch=0"], "batch=0 is not possible; give 1 or more"),
+        (["bf16=maybe"], "bf16=maybe is unknown"),
     ],
 )
 def test_options_that_cannot_be(words, message):
     with pytest.raises(OptionError, match=message):
-        parse_options(words, default_options(tuple(words)), "generate")
+        GenerationOptions.parse(words, GenerationOptions.defaults(words))
 
 
 def test_a_size_that_no_network_makes():
     with pytest.raises(OptionError, match="size is 48; choose 64, 128 or 256"):
-        GeneratorTrainer(parse_options(["size=48"], SMALL, "generate"), clips())
+        GeneratorTrainer(GenerationOptions.parse(["size=48"], SMALL), clips())
 
 
 def test_a_clip_that_a_generator_made_is_found_again(run):

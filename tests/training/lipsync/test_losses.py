@@ -20,10 +20,10 @@ from kinoscope.training.lipsync.losses import (
     validate,
     voice_loss,
 )
-from kinoscope.training.lipsync.options import DESCRIPTIONS, LipSyncOptions
+from kinoscope.training.lipsync.options import LipSyncOptions
 from kinoscope.training.lipsync.train import LipSyncTrainer
 from kinoscope.training.logging import read_log
-from kinoscope.training.options import parse_options, read_saved_options
+from kinoscope.training.options import read_saved_options
 from kinoscope.training.trainer import fit
 from tests.helpers.talking import DrawnFollower, write
 
@@ -165,7 +165,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(run, people, tmp_path):
     run_training(options, people, tmp_path, data="clips", resume=True)
     assert (tmp_path / "model.safetensors").read_bytes() == (run.folder / "model.safetensors").read_bytes()
     with pytest.raises(OptionError, match="the run has batch=2, not 3"):
-        run_training(parse_options(["batch=3"], options, "lipsync"), people, tmp_path, resume=True)
+        run_training(LipSyncOptions.parse(["batch=3"], options), people, tmp_path, resume=True)
 
 
 def test_a_dry_run_writes_nothing(people, tmp_path):
@@ -177,29 +177,29 @@ def test_a_dry_run_writes_nothing(people, tmp_path):
 
 def test_too_little_to_learn_from(people, tmp_path):
     with pytest.raises(DatasetError, match="38 frames of faces to learn from"):
-        run_training(parse_options(["batch=20"], SMALL, "lipsync"), people, tmp_path)
+        run_training(LipSyncOptions.parse(["batch=20"], SMALL), people, tmp_path)
     with pytest.raises(DatasetError, match=r"no clip ada to learn from; choose from a\.mp4"):
-        run_training(parse_options(["paint=ada"], SMALL, "lipsync"), people, tmp_path)
+        run_training(LipSyncOptions.parse(["paint=ada"], SMALL), people, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("epoch=3", "did you mean epochs"),
-        ("epochs=many", "epochs=many is no int; give such as epochs=20"),
+        ("epochs=many", "epochs=many cannot be read; give a whole number"),
         ("epochs", "epochs"),
         ("width=30", "give a multiple of 8"),
-        ("val=1", "give less than 1"),
-        ("batch=0", "batch is 0; give 1 or more"),
+        ("val=1", "val=1 is not possible; give 0 or more, less than 1"),
+        ("batch=0", "batch=0 is not possible; give 1 or more"),
     ],
 )
 def test_options_that_cannot_be(word, message):
     with pytest.raises(OptionError, match=message):
-        parse_options([word], LipSyncOptions(), "lipsync")
+        LipSyncOptions.parse([word], LipSyncOptions())
 
 
 def test_every_option_is_described():
-    assert list(LipSyncOptions().to_dict()) == list(DESCRIPTIONS)
+    assert list(LipSyncOptions().to_dict()) == [name for name, _, text in LipSyncOptions.describe() if text]
 
 
 def test_no_run_to_resume(tmp_path):

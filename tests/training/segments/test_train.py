@@ -5,7 +5,19 @@ import pytest
 
 from kinoscope.core.errors import DatasetError
 from kinoscope.models.inference.segment_refiner import pairwise_iou
-from kinoscope.training.segments.train import ScoreCurve, train_refiner
+from kinoscope.training.segments.data import ScoreCurve
+from kinoscope.training.segments.options import SegmentOptions
+from kinoscope.training.segments.train import EPOCH_STEPS, STEPS, SegmentTrainer
+from kinoscope.training.trainer import fit
+
+
+def train_refiner(curves, seed=0):
+    """Train the boundaries of segments in memory."""
+    trainer = SegmentTrainer(SegmentOptions(seed=seed), curves)
+    run = fit(trainer, None)
+    assert (len(run.rows), trainer.step) == (STEPS // EPOCH_STEPS, STEPS)
+    assert run.rows[-1]["loss"] < run.rows[0]["loss"]
+    return trainer.refiner
 
 
 def curve(seed, late=1.5):

@@ -5,6 +5,7 @@ import torch
 from kinoscope.core.errors import DatasetError, OptionError, TrainingError
 from kinoscope.models.inference.sync import LAGS_PER_FRAME
 from kinoscope.nets.syncnet import MOUTH_STREAMS, SyncNet
+from kinoscope.training.sync import train as module
 from kinoscope.training.sync.data import (
     AUDIO_CONTEXT_FRAMES,
     ClipRow,
@@ -13,17 +14,17 @@ from kinoscope.training.sync.data import (
     read_table,
     read_talking_clips,
 )
+from kinoscope.training.sync.options import SyncOptions
 from kinoscope.training.sync.train import (
     MAX_SHIFT,
-    SyncOptions,
+    PairTraining,
+    SyncTrainer,
     contrastive_loss,
-    read_pair,
-    save_pair,
     similarity,
     similarity_curves,
-    train_pair,
     window_agreement,
 )
+from kinoscope.training.trainer import fit
 
 
 def talk(seed, frames=120, person=None):
@@ -94,11 +95,13 @@ def test_a_right_pair_has_less_loss_than_a_wrong_one():
 @pytest.mark.slow
 def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     torch.set_num_threads(1)
-    losses = []
-    pair = train_pair(
-        [talk(n) for n in range(6)], SyncOptions(kind="points", steps=60, batch=8), lambda _, loss: losses.append(loss)
-    )
-    assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:10])
+    training = PairTraining("points", [talk(n) for n in range(6)], 60, 8, 0, torch.device("cpu"))
+    training.train_steps(10)
+    first = training.losses
+    training.train_steps(50)
+    assert len(training.losses) == module.LOSS_STEPS == 50
+    assert np.mean(training.losses[-10:]) < 0.75 * np.mean(first)
+    pair = training.net.eval()
     held = [talk(100), talk(101)]
     assert window_agreement([("points", pair)], held, 25) > 0.8
     assert window_agreement([("points", pair)], held, 500) is None
@@ -107,26 +110,56 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     assert abs(int(rows.argmax()) - 120) <= LAGS_PER_FRAME
 
 
-def test_training_is_repeatable_and_a_kept_pair_is_the_same(tmp_path):
-    plan = SyncOptions(kind="pixels", steps=2, batch=4, seed=3)
-    clips = [talk(0), talk(1)]
-    first, again = train_pair(clips, plan), train_pair(clips, plan)
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name]), name
-    assert read_pair(tmp_path, plan, "clips") is None
-    save_pair(tmp_path, plan, "clips", first, 1.5)
-    kept, loss = read_pair(tmp_path, plan, "clips")
-    assert loss == 1.5
-    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in first.state_dict().items())
-    with pytest.raises(OptionError, match="other options"):
-        read_pair(tmp_path, SyncOptions(kind="pixels", steps=3, batch=4, seed=3), "clips")
+PAIRS = SyncOptions(pairs=("points", "pixels"), steps=5, batch=4, seed=3, device="cpu")
+
+
+def new_trainer(options=PAIRS, clips=("a", "b")):
+    return SyncTrainer(options, [talk(n, person=name) for n, name in enumerate(clips)], [talk(9)], "clips")
+
+
+def test_training_is_repeatable():
+    first, again = new_trainer(), new_trainer()
+    for trainer in (first, again):
+        run = fit(trainer, None)
+        assert [(row["epoch"], row["pair"]) for row in run.rows] == [(1, 1), (2, 2)]
+    assert len(run.details.losses) == 2
+    for name, value in first.tensors().items():
+        assert torch.equal(value, again.tensors()[name]), name
+
+
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOSS_STEPS", 2)
+    whole = fit(new_trainer(), tmp_path / "whole")
+    assert [(row["epoch"], row["pair"]) for row in whole.rows] == [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2)]
+    for stop in (2, 3, 4):
+        out = tmp_path / str(stop)
+
+        def interrupt(row, last=stop):
+            if row["epoch"] == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt, match=f"epoch {stop} is saved; resume with --resume-from"):
+            fit(new_trainer(), out, on_epoch=interrupt)
+        torch.rand(7)
+        resumed = fit(new_trainer(), out, resume=True)
+        assert (out / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+        assert resumed.details.losses == whole.details.losses
+        assert [row["loss"] for row in resumed.rows] == [row["loss"] for row in whole.rows]
+
+
+def test_a_run_of_other_options_or_clips_is_not_resumed(tmp_path):
+    fit(new_trainer(), tmp_path)
+    with pytest.raises(OptionError, match="the run has steps=5, not 6"):
+        fit(new_trainer(SyncOptions(pairs=("points", "pixels"), steps=6, batch=4, seed=3)), tmp_path, resume=True)
+    with pytest.raises(OptionError, match="learned from 2 clips of 2 people in clips, not from 3 clips of 3 people"):
+        fit(new_trainer(clips=("a", "b", "c")), tmp_path, resume=True)
 
 
 def test_a_loss_that_is_no_number_ends_the_training():
     broken = talk(0)
     broken.mel.fill_(torch.nan)
     with pytest.raises(TrainingError, match="the loss of step 1 is nan"):
-        train_pair([broken], SyncOptions(kind="points", steps=3, batch=2))
+        fit(SyncTrainer(SyncOptions(pairs=("points",), steps=3, batch=2), [broken]), None)
 
 
 def test_tables_of_clips(tmp_path):

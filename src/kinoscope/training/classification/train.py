@@ -1,33 +1,25 @@
-"""Training of a classifier of clips: the loop, from top to bottom.
-
-``train`` prepares, runs the epochs and saves the best; ``train_epoch`` is one epoch: forward, loss, backward, step.
-
-All randomness depends on the seed, the epoch and the process, and a checkpoint is written at the end of each epoch. So
-a resumed run continues exactly as if it had not been interrupted.
-"""
+"""Training of a classifier of clips; ``train_epoch`` is one epoch: forward, loss, backward, step."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import TrainingError
+from kinoscope.core.errors import ModelError, TrainingError
 from kinoscope.core.files import atomic_write
 from kinoscope.models.formats.trained_model import load_net, save_trained_model
-from kinoscope.training.checkpoint import (
-    LAST_CHECKPOINT,
-    read_checkpoint,
-)
+from kinoscope.results.train import TrainingRun
+from kinoscope.training.checkpoint import Part
 from kinoscope.training.classification.build import (
     build,
     describe_model,
@@ -36,19 +28,19 @@ from kinoscope.training.classification.build import (
     resolve,
     to_channels_last,
 )
-from kinoscope.training.classification.checkpoint import restore_state, save_state
+from kinoscope.training.classification.details import ClassificationDetails
 from kinoscope.training.classification.losses import make_loss
 from kinoscope.training.classification.options import ClassificationOptions
-from kinoscope.training.classification.state import TASK, ClassificationRun, TrainContext, TrainState
-from kinoscope.training.classification.validation import is_better, is_stale, measure, model_metadata, validate
+from kinoscope.training.classification.validation import is_better, measure, model_metadata, validate
 from kinoscope.training.data.dataset import Dataset, Example
 from kinoscope.training.data.loader import Batch, Loader
+from kinoscope.training.data.readers import read_dataset
 from kinoscope.training.data.splits import Splits, folds, read_splits, save_splits, split
-from kinoscope.training.distributed import Processes, process_group
+from kinoscope.training.distributed import Processes
 from kinoscope.training.evaluation.evaluate import evaluate
 from kinoscope.training.evaluation.plots import draw
 from kinoscope.training.evaluation.predictions import clip_name
-from kinoscope.training.logging import Log, Row
+from kinoscope.training.logging import Row
 from kinoscope.training.optim import (
     ExponentialMovingAverage,
     freeze,
@@ -57,125 +49,217 @@ from kinoscope.training.optim import (
     set_learning_rate,
     set_training,
 )
-from kinoscope.training.options import save_options
+from kinoscope.training.trainer import StepCallback, Trainer, TrainingSetup
+
+SPLITS_FILE = "splits.json"
+"""File of the training and validation clips of a run, in its folder."""
 
 
-def train(
-    options: ClassificationOptions,
-    dataset: Dataset,
-    out: Path,
-    *,
-    resume: bool = False,
-    dry_run: bool = False,
-    splits: Splits | None = None,
-    progress: ProgressCallback | None = None,
-    on_epoch: Callable[[Row], None] | None = None,
-) -> ClassificationRun:
-    """Train a network, and write the weights of the best epoch, scores and plots to ``out``.
+class ClassificationTrainer(Trainer):
+    """The training of a classifier.
 
     Args:
         options: open ones are resolved to fit the network and the data.
         dataset: the labelled clips.
-        out: folder of the run.
-        resume: continue the run in ``out``, which must have been started with the same options.
-        dry_run: take one step and validate a batch, and write nothing.
+        processes: the processes that share the work.
+        resume: folder of the run that is resumed, which must have been started with the same options.
         splits: the training and validation clips; by default as the data says, or sampled.
-        progress: called after each step.
-        on_epoch: called with the metrics of each epoch.
+
+    Attributes:
+        net, loss, optimizer, average: what has tensors; the average is None where there is none.
+        frozen: modules that stay in evaluation mode.
+        best: the best epoch so far; 0 before the first.
+        score: of that epoch, for comparison; higher is better.
 
     Raises:
         OptionError: the options do not fit.
         DatasetError: the data cannot be used, or not be read.
-        ModelError: weights or a checkpoint cannot be used.
-        OutputError: something cannot be written; what was saved before is still there.
-        TrainingError: the loss is no longer finite; what was saved before is still there.
+        ModelError: weights cannot be used.
     """
-    options = resolve(options, dataset)
-    with process_group(options.device) as processes:
-        out = Path(processes.broadcast(str(out)))
-        splits = splits or _divide(options, dataset, out, resume)
-        context, state = prepare(options, dataset, splits, processes, resume)
-        context.run.folder = out
-        if dry_run:
-            return _dry_run(context, state, progress)
-        if resume:
-            restore_state(out / LAST_CHECKPOINT, state, options, dataset)
-        try:
-            _train_epochs(context, state, out, progress, on_epoch)
-        except KeyboardInterrupt:
-            saved = f"epoch {state.epoch} is saved" if state.epoch else "no epoch was finished"
-            raise KeyboardInterrupt(f"interrupted: {saved}; resume with --resume-from {out}") from None
-        return _finish(context, out)
 
+    task = "classify"
+    evaluates_in_every_process = True
+    options: ClassificationOptions
+    details: ClassificationDetails
 
-def _train_epochs(
-    context: TrainContext,
-    state: TrainState,
-    out: Path,
-    progress: ProgressCallback | None,
-    on_epoch: Callable[[Row], None] | None,
-) -> None:
-    is_main, options = context.processes.is_main, context.options
-    log = _open_log(context, state, out) if is_main else None
-    try:
-        while state.epoch < options.epochs and not is_stale(state, options):
-            start, waited = time.perf_counter(), context.loader.waited
-            row = train_epoch(context, state, state.epoch + 1, progress)
-            _record_speed(context, start, waited)
-            with state.average.applied_to(state.net) if state.average else nullcontext():
-                predictions = validate(state.net, context)
-                row |= measure(predictions) | {"seconds": round(time.perf_counter() - start, 3)}
-                state.epoch += 1
-                if is_better(state, row) and is_main:
-                    save_trained_model(out, state.net, model_metadata(context, predictions, row))
-            if is_main and log:
-                log.write(row)
-                save_state(out / LAST_CHECKPOINT, state, context)
-                context.run.rows = log.rows
-            if on_epoch and is_main:
-                on_epoch(row)
-    finally:
-        if log:
-            log.close()
+    def __init__(
+        self,
+        options: ClassificationOptions,
+        dataset: Dataset,
+        processes: Processes | None = None,
+        *,
+        resume: Path | None = None,
+        splits: Splits | None = None,
+    ) -> None:
+        super().__init__(resolve(options, dataset), processes)
+        self.dataset = dataset
+        splits = splits or _divide(self.options, dataset, resume)
+        self.validation = splits["val"]
+        self._build_parts(from_checkpoint=resume is not None)
+        self.loader = self._training_loader(splits["train"])
+        self.best, self.score = 0, (-math.inf, -math.inf)
+        self.examples = (len(splits["train"]), len(splits["val"]))
+        self.details = ClassificationDetails(clips=self.examples, parameters=_count(self.net), steps=len(self.loader))
 
+    @classmethod
+    def build(cls, options: ClassificationOptions, setup: TrainingSetup) -> Self:
+        """Read the labelled clips, and return the trainer."""
+        return cls(options, read_dataset(setup.data, options.group), setup.processes, resume=setup.resume)
 
-def train_epoch(context: TrainContext, state: TrainState, epoch: int, progress: ProgressCallback | None = None) -> Row:
-    """Train on all clips once; return the mean loss and the learning rate.
+    def _build_parts(self, from_checkpoint: bool) -> None:
+        """Build what is trained; initial weights are not needed if a checkpoint is restored."""
+        options, dataset, device = self.options, self.dataset, self.processes.device
+        net = build(replace(options, start="none") if from_checkpoint else options, dataset.classes)
+        self.net = to_channels_last(net).to(device)
+        length = embedding_length(self.net, options)
+        self.loss = make_loss(options, dataset.multilabel, length, len(dataset.classes)).to(device)
+        self.frozen = freeze(self.net, options.unfreeze or 0.0, bool(options.freeze_norms))
+        self.optimizer = make_optimizer(parameter_groups(self.net, self.loss, options), options)
+        self.average = ExponentialMovingAverage(options.ema) if options.ema else None
+        if self.average:
+            self.average.start(self.net)
 
-    Raises:
-        TrainingError: the loss is no longer finite.
-    """
-    options, processes, net = context.options, context.processes, state.net
-    learned = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
-    autocast = torch.autocast(processes.device.type, torch.bfloat16, enabled=_in_bf16(options, processes))
-    total, rate = 0.0, 0.0
-    torch.manual_seed(_seed(options.seed, epoch, processes.rank))
-    set_training(net, state.frozen)
+    def _training_loader(self, examples: list[Example]) -> Loader:
+        options = self.options
+        return Loader(
+            examples,
+            self.dataset.classes,
+            options.sampling(describe_model(options, self.dataset).sampling),
+            augment=options.augmentation,
+            batch=options.batch,
+            seed=options.seed,
+            balance=options.balance,
+            rank=self.processes.rank,
+            world=self.processes.world,
+            workers=options.workers,
+        )
 
-    for batch in context.loader.epoch(epoch):
-        state.optimizer.zero_grad()
-        loss = torch.zeros((), device=processes.device)
-        for pixels, targets, share in _parts(batch, options.accumulate, processes.device):
-            with autocast:
-                embeddings, logits = net(pixels)
-            part = share * state.loss(*_all_rows(options, processes, embeddings.float(), logits.float(), targets))
-            part.backward()
-            loss += part.detach()
+    @property
+    def total_steps(self) -> int:
+        """Number of optimizer steps of all epochs."""
+        return len(self.loader) * self.options.epochs
 
-        gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
-        processes.average([loss, *gradients])
-        norm = nn.utils.clip_grad_norm_(learned, options.clip or math.inf)
-        _demand_finite(loss, norm, batch, state.step, context)
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last epoch is done, or the epochs without a better score have reached the patience."""
+        is_stale = bool(self.options.patience) and self.epoch - self.best >= self.options.patience
+        return self.epoch >= self.options.epochs or is_stale
 
-        rate = set_learning_rate(state.optimizer, options, state.step, context.steps)
-        state.optimizer.step()
-        if state.average:
-            state.average.update(net)
-        state.step += 1
-        total += float(loss)
-        if progress:
-            progress(state.step, context.steps)
-    return {"epoch": epoch, "train_loss": total / len(context.loader), "lr": rate}
+    def parts(self) -> Mapping[str, Part]:
+        """Return what has tensors that change."""
+        parts: dict[str, Part] = {"net": self.net, "loss": self.loss, "optimizer": self.optimizer}
+        return parts | ({"average": self.average} if self.average else {})
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the classes, and the best epoch so far."""
+        score = [value if math.isfinite(value) else None for value in self.score]
+        return {"classes": self.dataset.classes, "best": self.best, "score": score}
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:
+        """Restore the best epoch so far.
+
+        Raises:
+            ModelError: the run has other classes.
+        """
+        if tuple(values["classes"]) != self.dataset.classes:
+            theirs, ours = ", ".join(values["classes"]), ", ".join(self.dataset.classes)
+            raise ModelError(f"the run has the classes {theirs}, and the data {ours}; give the data of the run")
+        self.best = values["best"]
+        if self.best:
+            first, second = values["score"]
+            self.score = (math.inf if first is None else first, second)
+
+    def begin(self, folder: Path) -> None:
+        """Write the splits, and copy the files that the network is built from."""
+        save_splits(folder / SPLITS_FILE, self._splits(), self.dataset)
+        for path in own_files(self.options):
+            with atomic_write(folder / path.name) as temporary:
+                shutil.copyfile(path, temporary)
+
+    def _splits(self) -> Splits:
+        known = {id(one) for one in (*self.loader.examples, *self.validation)}
+        test = [one for one in self.dataset.examples if id(one) not in known]
+        return {"train": list(self.loader.examples), "val": self.validation, "test": test}
+
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
+        """Train on all clips once; return the mean loss and the learning rate.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        options, processes, net = self.options, self.processes, self.net
+        start, waited, epoch = time.perf_counter(), self.loader.waited, self.epoch + 1
+        learned = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        autocast = torch.autocast(processes.device.type, torch.bfloat16, enabled=_in_bf16(options, processes))
+        total, rate = 0.0, 0.0
+        torch.manual_seed(_seed(options.seed, epoch, processes.rank))
+        set_training(net, self.frozen)
+
+        for batch in self.loader.epoch(epoch):
+            self.optimizer.zero_grad()
+            loss = torch.zeros((), device=processes.device)
+            for pixels, targets, share in _parts(batch, options.accumulate, processes.device):
+                with autocast:
+                    embeddings, logits = net(pixels)
+                part = share * self.loss(*_all_rows(options, processes, embeddings.float(), logits.float(), targets))
+                part.backward()
+                loss += part.detach()
+
+            gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
+            processes.average([loss, *gradients])
+            norm = nn.utils.clip_grad_norm_(learned, options.clip or math.inf)
+            _demand_finite(loss, norm, batch, self)
+
+            rate = set_learning_rate(self.optimizer, options, self.step, self.total_steps)
+            self.optimizer.step()
+            if self.average:
+                self.average.update(net)
+            self.step += 1
+            total += float(loss)
+            if on_step:
+                on_step(self.step)
+        self._record_speed(start, waited)
+        return {"train_loss": total / len(self.loader), "lr": rate}
+
+    def _record_speed(self, start: float, waited: float) -> None:
+        seconds = time.perf_counter() - start
+        self.details.speed = len(self.loader) * self.options.batch / seconds
+        self.details.waiting = (self.loader.waited - waited) / seconds
+
+    def dry_run_step(self) -> Row:
+        """Take two steps and validate a few clips, so that errors appear before a long training."""
+        examples = self.loader.examples[: self.options.batch]
+        self.loader = self._training_loader(list(examples))
+        self.validation = self.validation[: self.options.batch]
+        self.train_epoch()
+        self.epoch += 1
+        return {"epoch": self.epoch + 1} | self.train_epoch() | measure(validate(self))
+
+    def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, None]:
+        """Validate the averaged weights; if they are the best so far, write them."""
+        with self.average.applied_to(self.net) if self.average else nullcontext():
+            predictions = validate(self)
+            metrics = measure(predictions)
+            if is_better(self, metrics) and self.processes.is_main:
+                save_trained_model(folder, self.net, model_metadata(self, predictions, metrics))
+        return metrics, None
+
+    def finish(self, run: TrainingRun) -> None:
+        """Score the saved weights, and plot curves, confusion and the worst clips."""
+        if run.folder is None:
+            return
+        self.processes.broadcast(None)  # the others wait until the last weights are written
+        net, trained = load_net(run.folder)
+        predictions = validate(self, net.to(self.processes.device))
+        if not self.processes.is_main:
+            return
+        details, self.details.best = self.details, self.best
+        if predictions is not None and len(predictions.logits):
+            scores = evaluate(predictions, self.options.seed, trained.temperature)
+            root, views = self.dataset.root, self.options.views
+            details.scores = replace(scores, model=run.folder.name, data=root, split="val", views=views)
+            details.scores.save(run.folder / "scores.json")
+        run.written = draw(run.folder, run.rows, details.scores, self.validation, self.loader.sampling)
 
 
 def _parts(batch: Batch, count: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor, float]]:
@@ -201,7 +285,7 @@ def _seed(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, context: TrainContext) -> None:
+def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, trainer: ClassificationTrainer) -> None:
     """Stop before a step that would corrupt the weights.
 
     Raises:
@@ -209,140 +293,31 @@ def _demand_finite(loss: Tensor, norm: Tensor, batch: Batch, step: int, context:
     """
     if bool(torch.isfinite(loss) & torch.isfinite(norm)):
         return
-    examples = context.loader.examples
+    examples, step = trainer.loader.examples, trainer.step
     names = [
-        name for part in context.processes.gather([clip_name(examples[i]) for i in batch.indices]) for name in part
+        name for part in trainer.processes.gather([clip_name(examples[i]) for i in batch.indices]) for name in part
     ]
     listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    steps, options = len(context.loader), context.options
+    steps, options = len(trainer.loader), trainer.options
     position = f"epoch {step // steps + 1} of {options.epochs}, step {step % steps + 1} of {steps}, clips {listed}"
     what = "gradient" if bool(torch.isfinite(loss)) else "loss"
     fixes = [f"lr={(options.lr or 1e-3) / 10:g}"]
-    fixes += ["clip=1"] * (not options.clip) + ["bf16=false"] * _in_bf16(options, context.processes)
+    fixes += ["clip=1"] * (not options.clip) + ["bf16=false"] * _in_bf16(options, trainer.processes)
     raise TrainingError(
         f"the {what} is no longer finite in {position}; the previous epochs are saved; "
         f"check these clips, or restart with {' '.join(fixes)}"
     )
 
 
-# Around the loop: preparation, validation, saving.
-
-
-def _divide(options: ClassificationOptions, dataset: Dataset, out: Path, resume: bool) -> Splits:
+def _divide(options: ClassificationOptions, dataset: Dataset, resume: Path | None) -> Splits:
     if resume:
-        return read_splits(out / "splits.json", dataset)
+        return read_splits(resume / SPLITS_FILE, dataset)
     if options.folds:
         number, count = options.folds
         return folds(dataset, count, options.seed)[number - 1]
     return split(dataset, options.val, seed=options.seed)
 
 
-def prepare(
-    options: ClassificationOptions, dataset: Dataset, splits: Splits, processes: Processes, resume: bool = False
-) -> tuple[TrainContext, TrainState]:
-    """Return context and state before the first epoch; the options must be resolved."""
-    state = _build(options, dataset, processes, resume)
-    loader = _training_loader(options, dataset, splits["train"], processes)
-    run = ClassificationRun(
-        folder=None, options=options, clips=(len(splits["train"]), len(splits["val"])), steps=len(loader)
-    )
-    run.parameters = _count(state.net)
-    return TrainContext(options, dataset, splits["val"], processes, loader, run), state
-
-
-def _build(options: ClassificationOptions, dataset: Dataset, processes: Processes, resume: bool) -> TrainState:
-    """Build what is trained; initial weights are not needed if a checkpoint is restored."""
-    net = build(replace(options, start="none") if resume else options, dataset.classes)
-    net = to_channels_last(net).to(processes.device)
-    loss = make_loss(options, dataset.multilabel, embedding_length(net, options), len(dataset.classes)).to(
-        processes.device
-    )
-    frozen = freeze(net, options.unfreeze or 0.0, bool(options.freeze_norms))
-    optimizer = make_optimizer(parameter_groups(net, loss, options), options)
-    average = ExponentialMovingAverage(options.ema) if options.ema else None
-    if average:
-        average.start(net)
-    return TrainState(net=net, loss=loss, optimizer=optimizer, average=average, frozen=frozen)
-
-
-def _training_loader(
-    options: ClassificationOptions, dataset: Dataset, examples: list[Example], processes: Processes
-) -> Loader:
-    sampling = options.sampling(describe_model(options, dataset).sampling)
-    return Loader(
-        examples,
-        dataset.classes,
-        sampling,
-        augment=options.augmentation,
-        batch=options.batch,
-        seed=options.seed,
-        balance=options.balance,
-        rank=processes.rank,
-        world=processes.world,
-        workers=options.workers,
-    )
-
-
 def _count(net: nn.Module) -> tuple[int, int]:
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in net.parameters()]
     return sum(size for size, _ in sizes), sum(size for size, learned in sizes if learned)
-
-
-def _open_log(context: TrainContext, state: TrainState, out: Path) -> Log:
-    """Write the description of a run before the first step; return its log."""
-    if state.epoch == 0:
-        save_options(out / "options.json", context.options, {"task": TASK, "data": context.dataset.root})
-        save_splits(out / "splits.json", _splits(context), context.dataset)
-        for path in own_files(context.options):
-            with atomic_write(out / path.name) as temporary:
-                shutil.copyfile(path, temporary)
-        save_state(out / LAST_CHECKPOINT, state, context)
-    return Log(out, state.epoch)
-
-
-def _splits(context: TrainContext) -> Splits:
-    known = {id(one) for one in (*context.loader.examples, *context.validation)}
-    test = [one for one in context.dataset.examples if id(one) not in known]
-    return {"train": list(context.loader.examples), "val": context.validation, "test": test}
-
-
-def _record_speed(context: TrainContext, start: float, waited: float) -> None:
-    seconds = time.perf_counter() - start
-    context.run.speed = len(context.loader) * context.options.batch / seconds
-    context.run.waiting = (context.loader.waited - waited) / seconds
-
-
-def _dry_run(context: TrainContext, state: TrainState, progress: ProgressCallback | None) -> ClassificationRun:
-    """Take two steps and validate a few clips, so that errors appear before a long training."""
-    examples = context.loader.examples[: context.options.batch]
-    context.loader = _training_loader(context.options, context.dataset, list(examples), context.processes)
-    context.validation = context.validation[: context.options.batch]
-    train_epoch(context, state, 1)
-    start, waited = time.perf_counter(), context.loader.waited
-    context.run.rows = [train_epoch(context, state, 2, progress)]
-    _record_speed(context, start, waited)
-    context.run.rows[0] |= measure(validate(state.net, context))
-    context.run.folder = None
-    return context.run
-
-
-def _finish(context: TrainContext, out: Path) -> ClassificationRun:
-    """Score the saved weights, and plot curves, confusion and the worst clips."""
-    run, processes = context.run, context.processes
-    processes.broadcast(None)  # the others wait until the last weights are written
-    net, trained = load_net(out)
-    predictions = validate(net.to(processes.device), context)
-    if not processes.is_main:
-        return run
-    _, metadata = read_checkpoint(out / LAST_CHECKPOINT)
-    run.best, run.rows = metadata["best"], Log(out, metadata["epoch"], tensorboard=False).rows
-    if predictions is not None and len(predictions.logits):
-        run.scores = evaluate(predictions, context.options.seed, trained.temperature)
-        run.scores = replace(
-            run.scores, model=out.name, data=context.dataset.root, split="val", views=context.options.views
-        )
-        run.scores.save(out / "scores.json")
-    names = ("options.json", "splits.json", "log.jsonl", "model.json", "model.safetensors", "scores.json")
-    run.written = [out / name for name in names if (out / name).exists()]
-    run.written += draw(out, run.rows, run.scores, context.validation, context.loader.sampling)
-    return run

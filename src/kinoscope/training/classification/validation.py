@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
@@ -11,35 +12,41 @@ from torch import nn
 from kinoscope.core.metrics import classification
 from kinoscope.models.formats.trained_model import TrainedModel
 from kinoscope.training.classification.build import describe_model
-from kinoscope.training.classification.options import ClassificationOptions
-from kinoscope.training.classification.state import TrainContext, TrainState
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.loader import Loader
 from kinoscope.training.evaluation.evaluate import calibrate, truth
 from kinoscope.training.evaluation.predictions import Predictions, clip_name, predict
 from kinoscope.training.logging import Row
 
+if TYPE_CHECKING:
+    from kinoscope.training.classification.train import ClassificationTrainer
 
-def validate(net: nn.Module, context: TrainContext, views: int | None = None) -> Predictions | None:
-    """Return the network's predictions of the validation clips, each process for its share; None without such clips."""
-    options, processes = context.options, context.processes
-    if not context.validation:
+
+def validate(trainer: ClassificationTrainer, net: nn.Module | None = None) -> Predictions | None:
+    """Return predictions of the validation clips, each process for its share; None without such clips.
+
+    Args:
+        trainer: of the classifier.
+        net: the network; that of the trainer if not given.
+    """
+    options, processes = trainer.options, trainer.processes
+    if not trainer.validation:
         return None
-    mine = context.validation[processes.rank :: processes.world]
+    mine = trainer.validation[processes.rank :: processes.world]
     own = None
     if mine:
         loader = Loader(
             mine,
-            context.dataset.classes,
-            context.loader.sampling,
+            trainer.dataset.classes,
+            trainer.loader.sampling,
             batch=options.batch,
-            views=views or options.views,
+            views=options.views,
             workers=options.workers,
         )
-        own = predict(net, loader, str(processes.device), context.dataset.multilabel)
+        own = predict(net or trainer.net, loader, str(processes.device), trainer.dataset.multilabel)
     parts = [part for part in processes.gather(own) if part is not None]
-    whole = parts[0] if len(parts) == 1 else _merge(parts, context.validation)
-    context.run.unreadable |= whole.unreadable | context.loader.unreadable
+    whole = parts[0] if len(parts) == 1 else _merge(parts, trainer.validation)
+    trainer.unreadable |= whole.unreadable | trainer.loader.unreadable
     return whole
 
 
@@ -74,27 +81,22 @@ def measure(predictions: Predictions | None) -> Row:
     return {"val_loss": loss, "val_top1": top1, "val_balanced_accuracy": classification.balanced_accuracy(confusion)}
 
 
-def is_better(state: TrainState, row: Row) -> bool:
+def is_better(trainer: ClassificationTrainer, row: Row) -> bool:
     """Return whether an epoch is the best so far, and record it. Without validation the last is.
 
     Equal scores are ordered by the loss, as a few clips yield many equal scores.
     """
     score = row.get("val_map", row.get("val_balanced_accuracy"))
-    now = (math.inf, state.epoch) if score is None else (score, -row["val_loss"])
-    if now <= state.score and state.best:
+    now = (math.inf, float(trainer.epoch)) if score is None else (score, -row["val_loss"])
+    if now <= trainer.score and trainer.best:
         return False
-    state.best, state.score = state.epoch, now
+    trainer.best, trainer.score = trainer.epoch, now
     return True
 
 
-def is_stale(state: TrainState, options: ClassificationOptions) -> bool:
-    """Return whether the epochs without a better score have reached the patience."""
-    return bool(options.patience) and state.epoch - state.best >= options.patience
-
-
-def model_metadata(context: TrainContext, predictions: Predictions | None, row: Row) -> TrainedModel:
+def model_metadata(trainer: ClassificationTrainer, predictions: Predictions | None, row: Row) -> TrainedModel:
     """Return the metadata for ``model.json`` of the weights of an epoch."""
-    trained = describe_model(context.options, context.dataset)
+    trained = describe_model(trainer.options, trainer.dataset)
     if predictions is None or not len(predictions.logits):
         return trained
     names = {"val_top1": "val top1", "val_map": "val map", "val_balanced_accuracy": "val balanced accuracy"}

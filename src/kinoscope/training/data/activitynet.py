@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kinoscope.core.errors import DatasetError
+from kinoscope.core.errors import DatasetError, SourceError
 from kinoscope.core.metrics.temporal_detection import Segment
 from kinoscope.core.untrusted import read_json
 from kinoscope.source.images import VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from kinoscope.models.card import Card
 
 MAX_TABLE_BYTES = 500_000_000
 """Maximum size of a table of segments; ActivityNet's own has 9 MB."""
@@ -86,3 +89,27 @@ def _videos(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
     }
+
+
+def name_segments(videos: Iterable[Annotated], card: Card) -> list[Segment]:
+    """Return the labelled segments with the card's names of their classes.
+
+    Raises:
+        ModelError: the card lacks one of the classes.
+    """
+    from kinoscope.models.inference.classifier import match_labels
+
+    segments = [segment for video in videos for segment in video.segments]
+    own = match_labels(sorted({segment.label for segment in segments}), card)
+    return [replace(segment, label=own[segment.label]) for segment in segments]
+
+
+def demand_path(video: Annotated) -> str:
+    """Return the path of a video.
+
+    Raises:
+        SourceError: there is no file for it.
+    """
+    if video.path is None:
+        raise SourceError(f"there is no file for {video.name}; put the video beside the table, under that name")
+    return video.path

@@ -8,10 +8,10 @@ and the generator learns from its gradient. The saved model is a moving average 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -32,16 +32,16 @@ from kinoscope.models.trainable.generators import (
     to_pixels,
 )
 from kinoscope.source.encode.save_clip import save_clip
-from kinoscope.training.checkpoint import flatten_optimizer, join_parts, restore_optimizer, select_part
-from kinoscope.training.data.streams import ClipStream
+from kinoscope.training.checkpoint import Part
+from kinoscope.training.data.streams import ClipStream, make_stream
 from kinoscope.training.distributed import Processes
 from kinoscope.training.generation.adversarial import MIN_STALL_STEPS, DiscriminatorTrainer, diagnose_balance
 from kinoscope.training.generation.augment import make_augment
 from kinoscope.training.generation.losses import GAN_LOSSES
-from kinoscope.training.generation.options import CHANGEABLE_OPTIONS, GenerationOptions
+from kinoscope.training.generation.options import GenerationOptions
 from kinoscope.training.logging import Row
 from kinoscope.training.optim import ExponentialMovingAverage, gradients
-from kinoscope.training.trainer import PREVIEW_GIF, start_epoch
+from kinoscope.training.trainer import PREVIEW_GIF, StepCallback, Trainer, TrainingSetup, start_epoch
 from kinoscope.views.video.grid import grid, strips
 
 MIN_DIVERSITY = 0.25
@@ -57,8 +57,8 @@ PREVIEW_CLIPS = 16
 """Clips in a preview."""
 
 
-class GeneratorTrainer:
-    """The training of a generator; see ``trainer.Trainer``.
+class GeneratorTrainer(Trainer):
+    """The training of a generator.
 
     Args:
         clips: to learn from.
@@ -70,15 +70,16 @@ class GeneratorTrainer:
         adversary: the discriminator and its training.
         average: of the generator.
         augment: augmentation of the discriminator's inputs.
-        step: number of finished steps.
     """
 
-    task, changeable_options = TASK, CHANGEABLE_OPTIONS
+    task = TASK
+    options: GenerationOptions
 
     def __init__(
         self, options: GenerationOptions, clips: ClipStream, data: str = "", processes: Processes | None = None
     ) -> None:
-        self.options, self.clips, self.processes = options, clips, processes or Processes()
+        super().__init__(options, processes)
+        self.clips, self.unreadable = clips, clips.unreadable
         self.device = self.processes.device
         self.model_metadata = new_metadata(options, clips.classes, data)
         torch.manual_seed(options.seed)
@@ -93,9 +94,39 @@ class GeneratorTrainer:
         self.average = ExponentialMovingAverage(options.ema)
         self.average.start(self.net)
         self.augment = make_augment(options.augment, options.target, options.flip)
-        self.epoch = self.step = 0
         self.examples = (len(clips), 0)
-        self.parameters = sum(parameter.numel() for parameter in self.net.parameters())
+
+    @classmethod
+    def build(cls, options: GenerationOptions, setup: TrainingSetup) -> Self:
+        """Read the clips of a folder, or sample synthetic ones, and return the trainer."""
+        clips = make_stream(
+            setup.data, clip_sampling(options), classes=options.classes, allow_few=options.augment == "strong",
+            seed=options.seed, workers=options.workers or None,
+        )  # fmt: skip
+        return cls(options, clips, setup.data, setup.processes)
+
+    def parts(self) -> Mapping[str, Part]:
+        """Return what has tensors that change."""
+        return {
+            "net": self.net,
+            "discriminator": self.adversary.discriminator,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.adversary.optimizer,
+            "average": self.average,
+        }
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the state of the discriminator's schedule and of the augmentation."""
+        return {
+            "discriminator_steps": self.adversary.steps,
+            "disc_accuracy": self.adversary.accuracy,
+            "augment_probability": self.augment.probability,
+        }
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:
+        """Restore what ``state_values`` returned."""
+        self.adversary.steps, self.adversary.accuracy = values["discriminator_steps"], values["disc_accuracy"]
+        self.augment.probability = values["augment_probability"]
 
     def _adam(self, net: nn.Module, rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam(net.parameters(), rate, betas=(self.options.momentum, 0.99))
@@ -104,7 +135,7 @@ class GeneratorTrainer:
         """Take one step."""
         return self._train_steps(1)
 
-    def train_epoch(self, on_step: Callable[[int], None] | None = None) -> Row:
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
         """Take the steps of an epoch; return the means of the metrics.
 
         Raises:
@@ -112,7 +143,7 @@ class GeneratorTrainer:
         """
         return self._train_steps(self.options.steps, on_step)
 
-    def _train_steps(self, steps: int, on_step: Callable[[int], None] | None = None) -> Row:
+    def _train_steps(self, steps: int, on_step: StepCallback | None = None) -> Row:
         options = self.options
         start_epoch(options.seed, self.epoch, self.processes.rank)
         self.net.train()
@@ -195,38 +226,6 @@ class GeneratorTrainer:
         content, motion, labels, times = self.sample_inputs(labels)
         torch.set_rng_state(rng_state)
         return to_pixels(self.net(content, motion, labels, times - times[:, :1]))
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of the training: all tensors that change."""
-        parts = {
-            "net": self.net.state_dict(),
-            "discriminator": self.adversary.discriminator.state_dict(),
-            "optimizer": flatten_optimizer(self.optimizer),
-            "discriminator_optimizer": flatten_optimizer(self.adversary.optimizer),
-            "average": self.average.tensors,
-        }
-        return join_parts(parts)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the rest of the state, as plain values for JSON."""
-        return {
-            "step": self.step,
-            "discriminator_steps": self.adversary.steps,
-            "disc_accuracy": self.adversary.accuracy,
-            "augment_probability": self.augment.probability,
-            "averaged": self.average.steps,
-        }
-
-    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Restore state from a checkpoint."""
-        self.net.load_state_dict(select_part(tensors, "net"))
-        self.adversary.discriminator.load_state_dict(select_part(tensors, "discriminator"))
-        restore_optimizer(self.optimizer, select_part(tensors, "optimizer"))
-        restore_optimizer(self.adversary.optimizer, select_part(tensors, "discriminator_optimizer"))
-        self.average.restore(select_part(tensors, "average"), metadata["averaged"], self.device)
-        self.step = metadata["step"]
-        self.adversary.steps, self.adversary.accuracy = metadata["discriminator_steps"], metadata["disc_accuracy"]
-        self.augment.probability = metadata["augment_probability"]
 
     def diagnose(self, row: Row) -> str | None:
         """Return a one-line diagnosis and fix, or None."""

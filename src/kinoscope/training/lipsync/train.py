@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from kinoscope.core.media import Pixels
 from kinoscope.models.inference.face_compositor import generated_mask
 from kinoscope.models.inference.lipsync import TASK, LipSyncMetadata, TalkingFace, save_lipsync
 from kinoscope.models.runtime.runner import torch_device
-from kinoscope.training.checkpoint import flatten_optimizer, join_parts, restore_optimizer, select_part
+from kinoscope.training.checkpoint import Part
 from kinoscope.training.distributed import Processes
 from kinoscope.training.generation.adversarial import MIN_STALL_STEPS
+from kinoscope.training.lipsync.data import read_talking_faces
 from kinoscope.training.lipsync.losses import (
     Expert,
     Features,
@@ -32,8 +33,10 @@ from kinoscope.training.lipsync.losses import (
     train_frames,
     validate,
 )
-from kinoscope.training.lipsync.options import CHANGEABLE_OPTIONS, LipSyncOptions
+from kinoscope.training.lipsync.options import LipSyncOptions
+from kinoscope.training.lipsync.sync_loss import load_expert
 from kinoscope.training.logging import Row
+from kinoscope.training.trainer import StepCallback, Trainer, TrainingSetup
 
 PREVIEW_FRAMES = 8
 """Frames in a preview."""
@@ -45,29 +48,46 @@ FEATURE_STAGES = 4
 """Stages of EfficientNet-Lite0 whose features are compared: maps of a half to an eighth of the size."""
 
 
-class LipSyncTrainer:
-    """The training of a lip-sync generator; see ``trainer.Trainer``.
+class LipSyncTrainer(Trainer):
+    """The training of a lip-sync generator.
 
     Args:
         faces: to learn from; the last share ``options.val`` of each is for validation.
         data: name of the clips.
         expert: frozen model of lips and audio; see ``losses.Expert``.
+        processes: the processes, of which the first writes files; each does the whole work.
 
     Raises:
         DatasetError: the clips are too short to learn from.
     """
 
-    task, changeable_options = TASK, CHANGEABLE_OPTIONS
+    task = TASK
+    options: LipSyncOptions
 
     def __init__(
-        self, options: LipSyncOptions, faces: Sequence[TalkingFace], data: str = "", expert: Expert | None = None
+        self,
+        options: LipSyncOptions,
+        faces: Sequence[TalkingFace],
+        data: str = "",
+        expert: Expert | None = None,
+        processes: Processes | None = None,
     ) -> None:
-        self.examples = _count(faces, options)
-        self.options, self.faces, self.data, self.processes = options, faces, data, Processes()
+        examples = _count(faces, options)
+        self.state = new_state(options)
+        super().__init__(options, processes)
+        self.examples, self.faces, self.data = examples, faces, data
         mask = torch.from_numpy(generated_mask())[None, None].to(torch_device(options.device))
         self.losses = LipSyncLosses(options, mask, load_features() if options.features else None, expert)
-        self.state = new_state(options)
-        self.parameters = sum(parameter.numel() for parameter in self.state.nets.parameters())
+
+    @classmethod
+    def build(cls, options: LipSyncOptions, setup: TrainingSetup) -> Self:
+        """Read the talking faces of the clips, and return the trainer."""
+        expert = load_expert(options.expert) if options.sync else None
+        with setup.bars("read") as progress:
+            faces, unreadable = read_talking_faces(Path(setup.data), options.offsets, progress)
+        trainer = cls(options, faces, setup.data, expert, setup.processes)
+        trainer.unreadable = unreadable
+        return trainer
 
     @property
     def epoch(self) -> int:
@@ -78,13 +98,45 @@ class LipSyncTrainer:
     def epoch(self, number: int) -> None:
         self.state.epoch = number
 
+    @property
+    def step(self) -> int:
+        """Number of finished steps."""
+        return self.state.step
+
+    @step.setter
+    def step(self, number: int) -> None:
+        self.state.step = number
+
+    def parts(self) -> Mapping[str, Part]:
+        """Return what has tensors that change."""
+        state = self.state
+        return {
+            "nets": state.nets,
+            "discriminator": state.adversary.discriminator,
+            "optimizer": state.optimizer,
+            "discriminator_optimizer": state.adversary.optimizer,
+            "average": state.average,
+        }
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the state of the discriminator's schedule, and the last sync losses."""
+        return {
+            "discriminator_steps": self.state.adversary.steps,
+            "sync_losses": self.state.sync_losses[-MIN_STALL_STEPS:],
+        }
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:
+        """Restore what ``state_values`` returned."""
+        self.state.adversary.steps = values["discriminator_steps"]
+        self.state.sync_losses = list(values["sync_losses"])
+
     def dry_run_step(self) -> Row:
         """Take one step with the discriminator."""
         short = LipSyncOptions(**(self.options.to_dict() | {"steps": 1, "warmup_epochs": 0}))
         losses = LipSyncLosses(short, self.losses.mask, self.losses.features, self.losses.expert)
         return train_epoch(self.state, self.faces, losses)
 
-    def train_epoch(self, on_step: Callable[[int], None] | None = None) -> Row:
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
         """Take the steps of an epoch; return the means of the metrics."""
         return train_epoch(self.state, self.faces, self.losses, on_step)
 
@@ -94,39 +146,6 @@ class LipSyncTrainer:
             metrics = validate(self.state, self.faces, self.losses)
             save_lipsync(folder, self.state.nets, _metadata(self.state, self.faces, self.options, metrics, self.data))
             return dict(metrics), preview(self.state, self.faces, self.losses)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of the training: all tensors that change."""
-        state = self.state
-        parts = {
-            "nets": state.nets.state_dict(),
-            "discriminator": state.adversary.discriminator.state_dict(),
-            "optimizer": flatten_optimizer(state.optimizer),
-            "discriminator_optimizer": flatten_optimizer(state.adversary.optimizer),
-            "average": state.average.tensors,
-        }
-        return join_parts(parts)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the rest of the state, as plain values for JSON."""
-        state = self.state
-        return {
-            "step": state.step,
-            "discriminator_steps": state.adversary.steps,
-            "averaged": state.average.steps,
-            "sync_losses": state.sync_losses[-MIN_STALL_STEPS:],
-        }
-
-    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Restore state from a checkpoint."""
-        state = self.state
-        state.nets.load_state_dict(select_part(tensors, "nets"))
-        state.adversary.discriminator.load_state_dict(select_part(tensors, "discriminator"))
-        restore_optimizer(state.optimizer, select_part(tensors, "optimizer"))
-        restore_optimizer(state.adversary.optimizer, select_part(tensors, "discriminator_optimizer"))
-        state.average.restore(select_part(tensors, "average"), metadata["averaged"], state.device)
-        state.step, state.adversary.steps = metadata["step"], metadata["discriminator_steps"]
-        state.sync_losses = list(metadata["sync_losses"])
 
     def diagnose(self, row: Row) -> str | None:
         """Return a one-line diagnosis and fix, or None."""

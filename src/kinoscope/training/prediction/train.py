@@ -9,14 +9,14 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from kinoscope.core.arrays import Float64Array
@@ -25,13 +25,13 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.metrics.image_quality import frame_squared_error, uniform_ssim
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.models.trainable.predictors import TASK, PredictorMetadata, new_predictor, predict_frames, save_predictor
-from kinoscope.training.checkpoint import flatten_optimizer, join_parts, restore_optimizer, select_part
+from kinoscope.training.checkpoint import Part
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Row
 from kinoscope.training.optim import ExponentialMovingAverage, gradients, learning_rate_factor
-from kinoscope.training.prediction.data import PredictionClips
-from kinoscope.training.prediction.options import CHANGEABLE_OPTIONS, PredictionOptions
-from kinoscope.training.trainer import start_epoch
+from kinoscope.training.prediction.data import PredictionClips, read_prediction_clips
+from kinoscope.training.prediction.options import PredictionOptions
+from kinoscope.training.trainer import StepCallback, Trainer, TrainingSetup, start_epoch
 from kinoscope.views.video.contact_sheet import draw_contact_sheet
 
 WARMUP_SHARE = 0.03
@@ -41,21 +41,22 @@ PREVIEW_CLIPS = 2
 """Clips in a preview."""
 
 
-class PredictionTrainer:
-    """The training of a frame predictor; see ``trainer.Trainer``.
+class PredictionTrainer(Trainer):
+    """The training of a frame predictor.
 
     Args:
         clips: for training and validation.
         data: their name.
     """
 
-    task, changeable_options = TASK, CHANGEABLE_OPTIONS
+    task = TASK
+    options: PredictionOptions
 
     def __init__(
         self, options: PredictionOptions, clips: PredictionClips, data: str = "", processes: Processes | None = None
     ) -> None:
-        self.options, self.clips = options, clips
-        self.processes = processes or Processes(device=torch.device(torch_device(options.device)))
+        super().__init__(options, processes or Processes(device=torch.device(torch_device(options.device))))
+        self.clips, self.examples, self.unreadable = clips, clips.examples, clips.unreadable
         self.model_metadata = PredictorMetadata(
             network=options.net,
             context=options.context,
@@ -71,23 +72,22 @@ class PredictionTrainer:
         self.optimizer = torch.optim.AdamW(self.net.parameters(), options.lr, betas=(0.9, 0.99), weight_decay=1e-2)
         self.average = ExponentialMovingAverage(options.ema)
         self.average.start(self.net)
-        self.epoch = self.step = 0
 
-    @property
-    def examples(self) -> tuple[int, int]:
-        """Numbers of training clips (0 for endless) and of validation clips."""
-        return self.clips.examples
+    @classmethod
+    def build(cls, options: PredictionOptions, setup: TrainingSetup) -> Self:
+        """Read the clips of a folder, or sample synthetic ones, and return the trainer."""
+        clips = read_prediction_clips(setup.data, options, setup.processes)
+        return cls(options, clips, setup.data, setup.processes)
 
-    @property
-    def parameters(self) -> int:
-        """Number of parameters."""
-        return sum(parameter.numel() for parameter in self.net.parameters())
+    def parts(self) -> Mapping[str, Part]:
+        """Return what has tensors that change."""
+        return {"net": self.net, "optimizer": self.optimizer, "average": self.average}
 
     def dry_run_step(self) -> Row:
         """Take one step."""
         return {"loss": self._train_step(next(self.clips.batches(0)))}
 
-    def train_epoch(self, on_step: Callable[[int], None] | None = None) -> Row:
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
         """Take the steps of an epoch; return the mean loss and the learning rate."""
         self.net.train()
         losses = []
@@ -137,26 +137,6 @@ class PredictionTrainer:
             context = torch.from_numpy(pixels[:, : self.options.context]).to(self.processes.device)
             prediction = predict_frames(self.net, self.model_metadata, context, self.options.horizon)
             yield pixels, prediction.cpu().numpy().astype(np.float64)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state of the training: all tensors that change."""
-        parts = {
-            "net": self.net.state_dict(),
-            "optimizer": flatten_optimizer(self.optimizer),
-            "average": self.average.tensors,
-        }
-        return join_parts(parts)
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the rest of the state, as plain values for JSON."""
-        return {"step": self.step, "averaged": self.average.steps}
-
-    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Restore state from a checkpoint."""
-        self.net.load_state_dict(select_part(tensors, "net"))
-        restore_optimizer(self.optimizer, select_part(tensors, "optimizer"))
-        self.average.restore(select_part(tensors, "average"), metadata["averaged"], self.processes.device)
-        self.step = metadata["step"]
 
     def diagnose(self, row: Row) -> str | None:
         """Return a one-line diagnosis if repeating the last frame scores better, or None."""

@@ -12,8 +12,8 @@ is in steps of 10 ms, ``LAGS_PER_FRAME`` to a frame, as inference does. Both are
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinoscope.core.errors import OptionError, TrainingError
-from kinoscope.models.inference.sync import LAGS_PER_FRAME, new_pair
-from kinoscope.training.checkpoint import read_checkpoint, save_checkpoint
+from kinoscope.models.inference.sync import (
+    LAGS_PER_FRAME,
+    SyncModelMetadata,
+    bundled_calibration,
+    new_pair,
+    save_sync_model,
+)
+from kinoscope.models.runtime.runner import torch_device
+from kinoscope.results.train import RunDetails, TrainingRun
+from kinoscope.training.checkpoint import Part
+from kinoscope.training.distributed import CPU, Processes
+from kinoscope.training.logging import Row
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, SyncExample, SyncSampler, TalkingClip
+from kinoscope.training.sync.options import SyncOptions
+from kinoscope.training.trainer import StepCallback, Trainer
 
 if TYPE_CHECKING:
     from kinoscope.nets.syncnet import SyncNet
@@ -47,60 +59,237 @@ LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.02
 MAX_LAG_DIFFERENCE_FRAMES = 1
 """Frames by which the lag of a window may differ from that of its clip to agree with it."""
 
-PAIR_FILE = "pair.safetensors"
-"""File of a trained pair, with the options that it was trained with."""
+LOSS_STEPS = 50
+"""Steps of an epoch, and of the mean that is reported as the last loss of a pair."""
 
-StepCallback = Callable[[int, float], None]
-"""Called with the step and its loss."""
+WINDOW_FRAMES = (15, 25, 50, 125)
+"""Frames of the windows that are evaluated."""
+
+CHANCE = 3 / (2 * MAX_SHIFT + 1)
+"""Share of windows whose lag is within a frame of that of their clip by chance."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncOptions:
-    """Options of the training of one pair of streams.
+@dataclass(kw_only=True)
+class SyncDetails(RunDetails):
+    """Results of the training of a sync model.
 
     Attributes:
+        clips: numbers of training and validation clips.
+        people: likewise.
+        score: share of windows whose shift is found within a frame, by their length in frames.
+        losses: mean loss of the last steps of each pair.
+    """
+
+    clips: tuple[int, int]
+    people: tuple[int, int]
+    score: dict[str, float] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a dictionary for JSON."""
+        return {
+            "clips": {"train": self.clips[0], "val": self.clips[1]},
+            "people": {"train": self.people[0], "val": self.people[1]},
+            "within_a_frame": self.score,
+            "chance": round(CHANCE, 4),
+            "losses": [round(loss, 4) for loss in self.losses],
+        }
+
+
+class PairTraining:
+    """The training of one pair of streams, which continues exactly from its saved state.
+
+    Args:
         kind: input of the mouth stream, ``points`` or ``pixels``.
-        steps: of the optimizer.
+        clips: to learn from.
+        steps: of the whole training.
         batch: segments of one step.
         seed: of all randomness.
-        device: of torch.
+        device: to compute on.
+
+    Attributes:
+        step: number of finished steps.
+        losses: of the last steps.
     """
 
-    kind: str
-    steps: int = 500
-    batch: int = 24
-    seed: int = 0
-    device: str = "cpu"
+    def __init__(
+        self, kind: str, clips: Sequence[TalkingClip], steps: int, batch: int, seed: int, device: torch.device
+    ) -> None:
+        torch.manual_seed(seed)
+        self.kind, self.steps, self.batch, self.device = kind, steps, batch, device
+        self.net = new_pair(kind).to(device).train()
+        self.sampler = SyncSampler(clips, MAX_SHIFT, kind == "pixels", seed)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, LEARNING_RATE, max(steps, 2), pct_start=0.15
+        )
+        self.step = 0
+        self.losses: list[float] = []
+        self.random_state = torch.get_rng_state()
 
+    def train_steps(self, count: int, on_step: Callable[[], None] | None = None) -> None:
+        """Take some steps.
 
-def train_pair(clips: Sequence[TalkingClip], options: SyncOptions, on_step: StepCallback | None = None) -> SyncNet:
-    """Train a pair of streams.
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        torch.set_rng_state(self.random_state)
+        for _ in range(count):
+            self.losses = [*self.losses[1 - LOSS_STEPS :], self._train_step()]
+            self.step += 1
+            if on_step:
+                on_step()
+        self.random_state = torch.get_rng_state()
 
-    Raises:
-        TrainingError: the loss is no longer finite.
-    """
-    torch.manual_seed(options.seed)
-    net = new_pair(options.kind).to(options.device).train()
-    sampler = SyncSampler(clips, MAX_SHIFT, options.kind == "pixels", options.seed)
-    optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, max(options.steps, 2), pct_start=0.15)
-    for step in range(options.steps):
-        length = int(sampler.generator.choice(SEGMENT_FRAMES))
-        examples = [
-            sampler.sample(length) for _ in range(options.batch if length < LONG_SEGMENT_FRAMES else options.batch // 2)
-        ]
-        loss = contrastive_loss(net, examples, _width(step, options.steps), options.device)
+    def _train_step(self) -> float:
+        length = int(self.sampler.generator.choice(SEGMENT_FRAMES))
+        count = self.batch if length < LONG_SEGMENT_FRAMES else self.batch // 2
+        examples = [self.sampler.sample(length) for _ in range(count)]
+        loss = contrastive_loss(self.net, examples, _width(self.step, self.steps), self.device)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingError(f"the loss of step {step + 1} is {value}; check the clips for corrupt audio or video")
-        optimizer.zero_grad()
+            raise TrainingError(
+                f"the loss of step {self.step + 1} is {value}; check the clips for corrupt audio or video"
+            )
+        self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if on_step:
-            on_step(step + 1, value)
-    return net.cpu().eval()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        return value
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the state beside the tensors, as plain values for JSON."""
+        group = self.optimizer.param_groups[0]
+        return {
+            "step": self.step,
+            "losses": self.losses,
+            "lr": group["lr"],
+            "betas": group["betas"],
+            "sampler": self.sampler.generator.bit_generator.state,
+            "torch": self.random_state.numpy().tobytes().hex(),
+        }
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:
+        """Restore what ``state_values`` returned."""
+        self.step, self.losses = values["step"], list(values["losses"])
+        group = self.optimizer.param_groups[0]
+        group["lr"], group["betas"] = values["lr"], tuple(values["betas"])
+        self.schedule.last_epoch = self.step
+        self.sampler.generator.bit_generator.state = values["sampler"]
+        self.random_state = torch.frombuffer(bytearray.fromhex(values["torch"]), dtype=torch.uint8)
+
+
+class SyncTrainer(Trainer):
+    """The training of a sync model: its pairs of streams, one after the other.
+
+    Args:
+        train: clips to learn from.
+        val: clips of other people.
+        data: name of the clips.
+    """
+
+    task = "sync"
+    options: SyncOptions
+    details: SyncDetails
+
+    def __init__(
+        self,
+        options: SyncOptions,
+        train: Sequence[TalkingClip],
+        val: Sequence[TalkingClip] = (),
+        data: str = "",
+        processes: Processes | None = None,
+    ) -> None:
+        super().__init__(options, processes)
+        device = torch.device(torch_device(options.device))
+        people = tuple(len({clip.person for clip in clips}) for clips in (train, val))
+        self.val, self.examples = val, (len(train), len(val))
+        self.details = SyncDetails(clips=self.examples, people=(people[0], people[1]))
+        self.data = f"{len(train)} clips of {people[0]} people in {Path(data).name}"
+        self.pairs = [
+            PairTraining(kind, train, options.steps, options.batch, options.seed + number, device)
+            for number, kind in enumerate(options.pairs)
+        ]
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs: of each pair, as many as its steps take."""
+        return len(self.pairs) * self._epochs_of_pair
+
+    @property
+    def _epochs_of_pair(self) -> int:
+        return math.ceil(self.options.steps / LOSS_STEPS)
+
+    @property
+    def total_steps(self) -> int:
+        """Number of optimizer steps of all pairs."""
+        return len(self.pairs) * self.options.steps
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of all pairs."""
+        return sum(parameter.numel() for pair in self.pairs for parameter in pair.net.parameters())
+
+    def parts(self) -> Mapping[str, Part]:
+        """Return what has tensors that change."""
+        parts: dict[str, Part] = {f"net{number}": pair.net for number, pair in enumerate(self.pairs, 1)}
+        return parts | {f"optimizer{number}": pair.optimizer for number, pair in enumerate(self.pairs, 1)}
+
+    def state_values(self) -> dict[str, Any]:
+        """Return the clips that the pairs learn from, and the rest of the state of each pair."""
+        return {"data": self.data, "pairs": [pair.state_values() for pair in self.pairs]}
+
+    def restore_values(self, values: Mapping[str, Any]) -> None:
+        """Restore what ``state_values`` returned.
+
+        Raises:
+            OptionError: the run learned from other clips.
+        """
+        if values["data"] != self.data:
+            raise OptionError(f"the run learned from {values['data']}, not from {self.data}; give the clips of the run")
+        for pair, state in zip(self.pairs, values["pairs"], strict=True):
+            pair.restore_values(state)
+
+    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
+        """Take some steps of the pair whose turn it is; return its number and its mean loss."""
+        number = self.epoch // self._epochs_of_pair
+        pair = self.pairs[number]
+
+        def count() -> None:
+            self.step += 1
+            if on_step:
+                on_step(self.step)
+
+        steps = min(LOSS_STEPS, pair.steps - pair.step)
+        pair.train_steps(steps, count)
+        return {"pair": number + 1, "loss": sum(pair.losses[-steps:]) / steps}
+
+    def dry_run_step(self) -> Row:
+        """Take one step of each pair."""
+        for pair in self.pairs:
+            pair.train_steps(1)
+        self._record_losses()
+        return {"loss": sum(self.details.losses) / len(self.pairs)}
+
+    def _record_losses(self) -> None:
+        self.details.losses = [sum(pair.losses) / len(pair.losses) for pair in self.pairs]
+
+    def finish(self, run: TrainingRun) -> None:
+        """Score the pairs on the people held out, and write the model."""
+        self._record_losses()
+        nets = [pair.net.cpu().eval() for pair in self.pairs]
+        if run.folder is None or not self.processes.is_main:
+            return
+        shares = {
+            length: window_agreement(list(zip(self.options.pairs, nets, strict=True)), self.val, length)
+            for length in WINDOW_FRAMES
+        }
+        self.details.score = {str(length): round(share, 4) for length, share in shares.items() if share is not None}
+        metadata = SyncModelMetadata(
+            pairs=self.options.pairs, calibration=bundled_calibration(), data=self.data, score=self.details.score
+        )
+        save_sync_model(run.folder, nets, metadata)
 
 
 def _width(step: int, steps: int) -> float:
@@ -109,7 +298,7 @@ def _width(step: int, steps: int) -> float:
     return INITIAL_WIDTH + (FINAL_WIDTH - INITIAL_WIDTH) * done
 
 
-def contrastive_loss(net: SyncNet, examples: Sequence[SyncExample], width: float, device: str = "cpu") -> Tensor:
+def contrastive_loss(net: SyncNet, examples: Sequence[SyncExample], width: float, device: torch.device = CPU) -> Tensor:
     """Return the contrastive loss of examples of one length: cross-entropy over all shifts and others' audio."""
     mouths = torch.stack([e.points.flatten(1) if e.mouths is None else e.mouths for e in examples]).to(device)
     mel = torch.stack([example.mel for example in examples]).to(device)
@@ -132,39 +321,6 @@ def similarity(mouth: Tensor, audio: Tensor) -> Tensor:
     length, shifts = mouth.shape[1], audio.shape[1] - mouth.shape[1] + 1
     indices = torch.arange(length)[:, None] + torch.arange(shifts)[None]
     return torch.einsum("bld,blkd->blk", mouth, audio[:, indices])
-
-
-def save_pair(folder: Path, options: SyncOptions, data: str, net: SyncNet, loss: float) -> None:
-    """Write a trained pair, with its last loss; ``data`` describes its training data."""
-    save_checkpoint(
-        folder / PAIR_FILE, net.state_dict(), {"plan": _reproducible_options(options), "data": data, "loss": loss}
-    )
-
-
-def read_pair(folder: Path, options: SyncOptions, data: str) -> tuple[SyncNet, float] | None:
-    """Return a pair that an earlier run saved, and its last loss; None if there is none.
-
-    Raises:
-        OptionError: it was trained with other options, or on other clips.
-        ModelError: it is damaged.
-    """
-    if not (folder / PAIR_FILE).exists():
-        return None
-    tensors, metadata = read_checkpoint(folder / PAIR_FILE)
-    if metadata["plan"] != _reproducible_options(options):
-        raise OptionError(f"{folder} holds a pair of other options ({metadata['plan']}); give another folder, or these")
-    if metadata.get("data", data) != data:
-        raise OptionError(
-            f"{folder} holds a pair that learned from {metadata['data']}, not from {data}; give another folder"
-        )
-    net = new_pair(options.kind)
-    net.load_state_dict(tensors)
-    return net.eval(), float(metadata["loss"])
-
-
-def _reproducible_options(options: SyncOptions) -> dict[str, Any]:
-    """Return the options that affect the result."""
-    return {name: value for name, value in asdict(options).items() if name != "device"}
 
 
 def window_agreement(

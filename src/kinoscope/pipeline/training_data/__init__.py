@@ -1,0 +1,1 @@
+"""Data of the trainings that need an analysis of videos."""

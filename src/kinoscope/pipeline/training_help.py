@@ -1,0 +1,32 @@
+"""Help of ``kinoscope train``: the data of each training, and its options with their defaults."""
+
+from __future__ import annotations
+
+from kinoscope.core.options import OptionRow
+from kinoscope.pipeline.trainings import find_training, trainings
+
+GENERAL = """Train a model on your own clips; after Ctrl-C, the finished epochs are saved.
+
+TASK is what the model learns:
+
+{tasks}
+
+`kinoscope train TASK --help` lists the options of one, each given as key=value. Started by torchrun, several processes
+share the work.
+"""
+
+
+def help_of(task: str | None = None) -> str:
+    """Return the help of a training with its data and options; that of all trainings if none is named."""
+    known = trainings()
+    if task is None or task not in known:
+        return GENERAL.format(tasks="\n".join(f"- **{name}**: {row.learns}." for name, row in known.items()))
+    rows = [f"- **{name}**: {text}" + (f" [{default}]" if default else "") for name, default, text in options_of(task)]
+    training = known[task]
+    lines = [f"Train {task}: learn {training.learns}.", "", f"DATA is {training.data}.", ""]
+    return "\n".join([*lines, "Options, each given as key=value, with their defaults:", "", *rows, ""])
+
+
+def options_of(task: str) -> list[OptionRow]:
+    """Return name, default and description of each option of a training."""
+    return find_training(task).options_class.describe()
