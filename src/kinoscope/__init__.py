@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from kinoscope.api.sync import sync
     from kinoscope.api.train import train
     from kinoscope.api.watch import watch
+    from kinoscope.core.detections import Detections
     from kinoscope.source import open_source
     from kinoscope.source.video_object import Video
 
 disable_telemetry()
 
 _MODULES = {
+    "Detections": "kinoscope.core.detections",
     "Video": "kinoscope.source.video_object",
     "analyze": "kinoscope.api.analyze",
     "bench": "kinoscope.api.bench",
@@ -53,6 +55,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "Detections",
     "Video",
     "__version__",
     "analyze",

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import kinoscope as package
+from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import DecodeReport, TaskReport
-from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.source.synthetic.video import SHAPE_COLOURS, shapes
 from kinoscope.views.timeline import Timeline
 

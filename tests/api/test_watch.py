@@ -15,9 +15,9 @@ import pytest
 
 import kinoscope
 from kinoscope.api.watch import WatchResult
+from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport
-from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.views.timeline import Timeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]

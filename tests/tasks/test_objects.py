@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kinoscope.core.boxes import iou
+from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import WeightsMissing
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult
 from kinoscope.models import sample
-from kinoscope.models.inference.detector import Detections as Found
 from kinoscope.pipeline import engine
 from kinoscope.source.synthetic.video import SHAPE_COLOURS, SyntheticSource, cuts, shapes
 from kinoscope.tasks import objects

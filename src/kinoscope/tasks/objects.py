@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
+from kinoscope.core.detections import Detections
 from kinoscope.core.media import FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Track
 from kinoscope.imaging.camera_motion import CameraMotion, compose_affine, identity_affine
@@ -128,7 +129,7 @@ class Objects(Task):
                 else:
                     self._tracker.discard_finished()
 
-    def _track(self, time: float, detections: models.Detections, large: Pixels) -> Int64Array:
+    def _track(self, time: float, detections: Detections, large: Pixels) -> Int64Array:
         """Return the track id (N,) of each detection."""
         self._tracker.warp(self._camera_shift)
         self._camera_shift = identity_affine()
@@ -137,7 +138,7 @@ class Objects(Task):
             appearance = self._embed_crops([crop_box(large, box, self._frame_size) for box in detections.boxes])
         return self._tracker.update(time, detections.boxes, detections.scores, detections.labels, appearance)
 
-    def _observations(self, detections: models.Detections, ids: Int64Array) -> list[Observation]:
+    def _observations(self, detections: Detections, ids: Int64Array) -> list[Observation]:
         """Return the detections that belong to a track."""
         rows = zip(
             ids.tolist(), detections.labels.tolist(), detections.boxes.tolist(), detections.scores.tolist(), strict=True
@@ -157,7 +158,7 @@ class Objects(Task):
         tracks = [self._to_track(number, part, timeline.times) for number, part in enumerate(parts, 1)]
         return TaskResult(tracks=tracks, images=self._thumbnails(parts), report=self._report())
 
-    def _detect(self, pixels: Pixels, advice: GateDecision) -> models.Detections:
+    def _detect(self, pixels: Pixels, advice: GateDecision) -> Detections:
         """Return the detections in a frame; those of the previous frame if it has not changed."""
         if advice == "cut":
             self._tracker.end_all()
@@ -169,14 +170,12 @@ class Objects(Task):
             )
         return self._detections
 
-    def _with_labels(self, detections: models.Detections, labels: Collection[str]) -> models.Detections:
+    def _with_labels(self, detections: Detections, labels: Collection[str]) -> Detections:
         """Return the detections with one of the labels."""
         is_wanted = np.array([self._detector.card.labels[n] in labels for n in detections.labels.tolist()], bool)
-        return models.Detections(
-            detections.boxes[is_wanted], detections.scores[is_wanted], detections.labels[is_wanted]
-        )
+        return detections[is_wanted]
 
-    def _add_moments(self, time: float, large: Pixels, detections: models.Detections, ids: list[int]) -> None:
+    def _add_moments(self, time: float, large: Pixels, detections: Detections, ids: list[int]) -> None:
         """Store an image of each object that it shows better than before."""
         values = crop_quality(detections.boxes, detections.scores, self._frame_size)
         scale = np.tile([large.shape[1] / self._frame_size[0], large.shape[0] / self._frame_size[1]], 2)

@@ -45,7 +45,7 @@ class FakeRunner:
     runtime = "fake"
 
     def __init__(self, resize, stride=None):
-        self.card = SimpleNamespace(name="fake", size=(416, 416), resize=resize, stride=stride)
+        self.card = SimpleNamespace(name="fake", size=(416, 416), resize=resize, stride=stride, labels=())
 
     def __call__(self, pictures):
         self.given = pictures

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
+from kinoscope.core.arrays import Float32Array
 from kinoscope.core.boxes import clip, nms
+from kinoscope.core.detections import Detections
 from kinoscope.core.media import Pixels, Size
 from kinoscope.models import load
 
@@ -19,24 +20,6 @@ ANY_CLASS_IOU = 0.8
 
 MAX_DETECTIONS = 100
 """Maximum number of objects in a frame."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detections:
-    """The objects of one frame.
-
-    Attributes:
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of the displayed frame.
-        scores: (N,) in [0, 1].
-        labels: (N,) class index.
-    """
-
-    boxes: Float64Array
-    scores: Float64Array
-    labels: Int64Array
-
-    def __len__(self) -> int:
-        return len(self.boxes)
 
 
 class ObjectDetector:
@@ -75,7 +58,7 @@ class ObjectDetector:
         scale = np.array([shown[0] / frames.shape[2], shown[1] / frames.shape[1]] * 2)
         detections = [select_detections(b, s, self.min_score) for b, s in zip(boxes, scores, strict=True)]
         return [
-            Detections(clip(detection.boxes * scale, *shown), detection.scores, detection.labels)
+            replace(detection, boxes=clip(detection.boxes * scale, *shown), names=self.card.labels)
             for detection in detections
         ]
 
