@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kinoscope.api.evaluate import EvaluateResult
     from kinoscope.api.generate import GenerateResult
     from kinoscope.api.lipsync import LipSyncResult
-    from kinoscope.api.predict import PredictResult
     from kinoscope.api.search import SearchResult
     from kinoscope.api.watch import WatchResult
     from kinoscope.results.train import TrainingRun, TrainResult
@@ -158,14 +157,6 @@ def _print_lipsync(result: LipSyncResult) -> None:
     print(f"  {result.path}")
 
 
-def _print_predict(result: PredictResult) -> None:
-    for note in result.notes:
-        warn(note)
-    print(f"{result.frames} frames predicted from the last {result.read}, at {result.rate:g} frames per second")
-    print(GENERATED_NOTICE)
-    print(f"  {result.path}")
-
-
 def _print_enroll(result: EnrollResult) -> None:
     samples = pluralize(len(result.samples), "sample")
     already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
@@ -223,7 +214,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "gallery": _print_gallery,
     "generate": _print_generate,
     "lipsync": _print_lipsync,
-    "predict": _print_predict,
     "search": _print_search,
     "train": _print_train,
     "watch": _print_watch,
