@@ -32,8 +32,9 @@ from kinoscope.models.inference.sync import (
 )
 from kinoscope.nets.syncnet import SyncNet
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip, read_table, read_talking_clips
+from kinoscope.training.sync.evaluation import similarity_curves
 from kinoscope.training.sync.options import SyncOptions
-from kinoscope.training.sync.train import SyncTrainer, similarity_curves
+from kinoscope.training.sync.train import SyncTrainer
 from kinoscope.training.trainer import fit
 
 MAX_SHIFT_FRAMES, MAX_LAG_FRAMES = 15, 30

@@ -12,8 +12,8 @@ from kinoscope.core.files import atomic_write, lock_exclusively
 from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel
 from kinoscope.pipeline import run_folder
 from kinoscope.pipeline.training_data import sync as module
-from kinoscope.training.sync import train as training
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip
+from kinoscope.training.sync.pair import PairTraining
 
 
 def talk(seed, frames=60):
@@ -52,7 +52,7 @@ def test_an_interrupted_run_goes_on_with_the_pair_that_is_missing(clips, tmp_pat
     kinoscope.train("sync", str(tmp_path), *WORDS, out=tmp_path / "whole", quiet=True)
     whole = (tmp_path / "whole" / "model.safetensors").read_bytes()
     trained: list[str] = []
-    real = training.PairTraining.train_steps
+    real = PairTraining.train_steps
 
     def train_steps(pair, *args):
         if trained == ["points"]:
@@ -61,7 +61,7 @@ def test_an_interrupted_run_goes_on_with_the_pair_that_is_missing(clips, tmp_pat
         trained.append(pair.kind)
         return real(pair, *args)
 
-    monkeypatch.setattr(training.PairTraining, "train_steps", train_steps)
+    monkeypatch.setattr(PairTraining, "train_steps", train_steps)
     with pytest.raises(KeyboardInterrupt, match="epoch 1 is saved; resume with --resume-from"):
         kinoscope.train("sync", str(tmp_path), *WORDS, out=run, quiet=True)
     assert not (run / "model.safetensors").exists()

@@ -8,11 +8,12 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from kinoscope.core.errors import OptionError
+from kinoscope.core import plugins as core_plugins
+from kinoscope.core.errors import OptionError, PluginError
 from kinoscope.core.options import Options
-from kinoscope.pipeline import trainings as module
+from kinoscope.pipeline import trainings as table
 from kinoscope.pipeline.training_help import help_of
-from kinoscope.pipeline.trainings import PLUGINS, TRAININGS, Training, find_training, trainings
+from kinoscope.pipeline.trainings import PLUGINS, TRAININGS, Training, find_training, training_names
 from kinoscope.training.options import TrainingOptions
 from kinoscope.training.trainer import Trainer
 
@@ -94,9 +95,13 @@ def test_a_plugin_adds_a_training_but_replaces_none(monkeypatch):
     entries = {
         name: EntryPoint(name, "tests.pipeline.test_trainings:PLUGIN", PLUGINS) for name in ("brightness", "classify")
     }
-    monkeypatch.setattr(module, "plugins", lambda group: entries if group == PLUGINS else {})
-    assert list(trainings()) == [*NAMES, "brightness"]
+    for module in (core_plugins, table):
+        monkeypatch.setattr(module, "plugins", lambda group: entries if group == PLUGINS else {})
+    assert training_names() == [*NAMES, "brightness"]
     assert find_training("brightness") == PLUGIN
     assert find_training("classify") is TRAININGS["classify"]
-    assert "**brightness**: the brightness." in help_of()
+    assert "**brightness**: a plugin." in help_of()
     assert "Train brightness: learn the brightness." in help_of("brightness")
+    entries["brightness"] = EntryPoint("brightness", "tests.pipeline.test_trainings:NAMES", PLUGINS)
+    with pytest.raises(PluginError, match=r"plugin brightness of kinoscope\.trainings is no Training; update its"):
+        find_training("brightness")

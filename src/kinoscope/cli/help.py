@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kinoscope.core.validation import suggest
 from kinoscope.pipeline.training_help import help_of
-from kinoscope.pipeline.trainings import trainings
+from kinoscope.pipeline.trainings import training_names
 
 if TYPE_CHECKING:
     from cyclopts import CycloptsError
@@ -27,13 +27,13 @@ def command_help(command: str, words: Sequence[str]) -> str | None:
         words: the command line.
     """
     training = words[1] if command == "train" and list(words[:1]) == ["train"] and len(words) > 1 else None
-    return help_of(training) if training in trainings() else None
+    return help_of(training) if training in training_names() else None
 
 
 def help_hint(words: Sequence[str], commands: Collection[str]) -> str:
     """Return the command that shows the help of a command line."""
     known = list(words[:1]) if words and words[0] in commands else []
-    if known == ["train"] and len(words) > 1 and words[1] in trainings():
+    if known == ["train"] and len(words) > 1 and words[1] in training_names():
         known.append(words[1])
     return " ".join(["see kinoscope", *known, "--help"])
 

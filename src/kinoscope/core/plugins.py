@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from kinoscope.core.errors import PluginError
+
+T = TypeVar("T")
 
 
 @cache
@@ -46,6 +48,23 @@ def load_entry(entry: EntryPoint) -> Any:
             f"plugin {entry.name} ({entry.value}) of {entry.dist.name} cannot be loaded ({reason}); "
             f"update {entry.dist.name}, or uninstall it"
         ) from error
+
+
+def load_row(group: str, name: str, kind: type[T]) -> T:
+    """Import and return the row that another package adds to a table.
+
+    Args:
+        group: of the entry points.
+        name: of the plugin, which must be installed.
+        kind: class of the rows of the table.
+
+    Raises:
+        PluginError: the package cannot be imported, or its row is of another class.
+    """
+    row = load_entry(plugins(group)[name])
+    if not isinstance(row, kind):
+        raise PluginError(f"plugin {name} of {group} is no {kind.__name__}; update its package")
+    return row
 
 
 def lazy(path: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.errors import OptionError
-from kinoscope.core.plugins import load_entry, plugins
+from kinoscope.core.plugins import load_entry, load_row, plugins
 from kinoscope.core.validation import suggest
 
 if TYPE_CHECKING:
@@ -161,10 +161,9 @@ TRAININGS: Mapping[str, Training] = {row.name: row for row in _ROWS}
 """The trainings of this package by name; the first is the most frequent one."""
 
 
-def trainings() -> dict[str, Training]:
-    """Return all trainings by name: those of this package, then those of plugins."""
-    others = {name: load_entry(entry) for name, entry in plugins(PLUGINS).items() if name not in TRAININGS}
-    return dict(TRAININGS) | others
+def training_names() -> list[str]:
+    """Return the names of all trainings, those of plugins last."""
+    return list(dict.fromkeys([*TRAININGS, *plugins(PLUGINS)]))
 
 
 def find_training(name: str) -> Training:
@@ -172,10 +171,11 @@ def find_training(name: str) -> Training:
 
     Raises:
         OptionError: there is none; the message suggests the nearest name.
+        PluginError: it belongs to another package, which cannot be imported, or is no training.
     """
     if name in TRAININGS:
         return TRAININGS[name]
-    known = trainings()
+    known = training_names()
     if name not in known:
         raise OptionError(f"there is no task {name!r} to train; {suggest(name, known)}choose from {', '.join(known)}")
-    return known[name]
+    return load_row(PLUGINS, name, Training)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from kinoscope.core import plugins
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, TrainingError
 from kinoscope.models.formats.trained_model import load_net
+from kinoscope.models.trainable import classifiers
 from kinoscope.training.checkpoint import LAST_CHECKPOINT, read_checkpoint
 from kinoscope.training.classification.train import ClassificationTrainer
 from kinoscope.training.logging import read_log
@@ -284,6 +287,17 @@ def test_a_checkpoint_of_other_classes_is_reported(trained, tmp_path):
     (folder / "splits.json").write_text(json.dumps(plain | renamed))
     with pytest.raises(ModelError, match="has the classes bright, dark, and the data light, night"):
         train(trained.options, dataset(other), folder, resume=True)
+
+
+def test_a_network_of_a_plugin_is_trained_and_loaded(clips, tmp_path, monkeypatch):
+    entry = EntryPoint("tiny", "tests.helpers.tiny_networks:NETWORK", classifiers.PLUGINS)
+    monkeypatch.setattr(classifiers, "NETWORKS", ())
+    for module in (plugins, classifiers):
+        monkeypatch.setattr(module, "plugins", lambda group: {"tiny": entry} if group == classifiers.PLUGINS else {})
+    run = train(options("epochs=1"), dataset(clips), tmp_path / "run")
+    assert load_net(run.folder)[1].network == "tiny"
+    with pytest.raises(OptionError, match="no network is called 'tinny'; did you mean tiny"):
+        classifiers.find_network("tinny")
 
 
 def test_starting_from_a_trained_model(trained, clips, tmp_path):

@@ -14,16 +14,10 @@ from kinoscope.training.sync.data import (
     read_table,
     read_talking_clips,
 )
+from kinoscope.training.sync.evaluation import similarity_curves, window_agreement
 from kinoscope.training.sync.options import SyncOptions
-from kinoscope.training.sync.train import (
-    MAX_SHIFT,
-    PairTraining,
-    SyncTrainer,
-    contrastive_loss,
-    similarity,
-    similarity_curves,
-    window_agreement,
-)
+from kinoscope.training.sync.pair import LOSS_STEPS, MAX_SHIFT, PairTraining, contrastive_loss, similarity
+from kinoscope.training.sync.train import SyncTrainer
 from kinoscope.training.trainer import fit
 
 
@@ -99,7 +93,7 @@ def test_pairs_learn_what_there_is_to_learn_and_find_it_on_others():
     training.train_steps(10)
     first = training.losses
     training.train_steps(50)
-    assert len(training.losses) == module.LOSS_STEPS == 50
+    assert len(training.losses) == LOSS_STEPS == 50
     assert np.mean(training.losses[-10:]) < 0.75 * np.mean(first)
     pair = training.net.eval()
     held = [talk(100), talk(101)]
@@ -128,7 +122,7 @@ def test_training_is_repeatable():
 
 
 def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LOSS_STEPS", 2)
+    monkeypatch.setattr(module, "EPOCH_STEPS", 2)
     whole = fit(new_trainer(), tmp_path / "whole")
     assert [(row["epoch"], row["pair"]) for row in whole.rows] == [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2)]
     for stop in (2, 3, 4):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.plugins import load_row, plugins
 from kinoscope.core.sampling import Sampling
 from kinoscope.core.validation import suggest
 
@@ -223,15 +224,23 @@ NETWORKS: tuple[Network, ...] = (
 )
 
 
+PLUGINS = "kinoscope.networks"
+"""Group of the entry points by which other packages add a ``Network``."""
+
+
 def find_network(name: str) -> Network:
-    """Return the network of that name.
+    """Return the network of that name: of this package, or of a plugin.
 
     Raises:
         OptionError: there is none; the message suggests the nearest name.
+        PluginError: it belongs to another package, which cannot be imported, or is no network.
     """
-    known = {network.name: network for network in NETWORKS}
-    if name in known:
-        return known[name]
+    own = {network.name: network for network in NETWORKS}
+    if name in own:
+        return own[name]
+    if name in plugins(PLUGINS):
+        return load_row(PLUGINS, name, Network)
+    known = [*own, *plugins(PLUGINS)]
     raise OptionError(f"no network is called {name!r}; {suggest(name, known)}known: {', '.join(known)}")
 
 
