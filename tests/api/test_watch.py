@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 import kinoscope
-from kinoscope.api.watch import WatchResult
 from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport
+from kinoscope.pipeline.options import DecodingOptions
+from kinoscope.pipeline.watching import AlertOptions, StreamOptions
+from kinoscope.results.watch import WatchResult
 from kinoscope.views.timeline import Timeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
@@ -101,9 +103,27 @@ def test_alerts_are_lines_as_they_come(tmp_path, rules, capsys):
 
 
 def test_a_file_at_the_pace_of_a_camera_is_left_when_the_time_is_up(tmp_path, rules):
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, loop=True, for_=3.0, quiet=True)
+    done = kinoscope.watch(
+        str(film(tmp_path / "a.mp4")), rules=rules, stream=StreamOptions(loop=True, for_=3.0), quiet=True
+    )
     assert len(done.events) >= 1
     assert done.timeline.decode.frames > 0
+
+
+def test_a_part_of_a_file_is_watched(tmp_path, rules):
+    video = film(tmp_path / "a.mp4")
+    early = kinoscope.watch(video, rules=rules, decoding=DecodingOptions(end=0.5), quiet=True)
+    assert (early.alerts, early.timeline.decode.frames) == (0, 5)
+    late = kinoscope.watch(video, rules=rules, decoding=DecodingOptions(start=0.5, video_track=0), quiet=True)
+    assert (late.alerts, late.timeline.decode.frames) == (1, 15)
+
+
+def test_frames_in_memory_are_watched(rules):
+    frames = np.full((20, 96, 160, 3), 20, np.uint8)
+    for number, frame in enumerate(frames):
+        frame[30:70, 10 + 6 * number : 30 + 6 * number] = 230
+    done = kinoscope.watch(kinoscope.Video.from_frames(frames, rate=10), rules=rules, quiet=True)
+    assert (done.source, done.alerts, done.status) == ("frames", 1, 0)
 
 
 def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, rules, capsys):
@@ -113,7 +133,7 @@ def test_a_stream_of_another_process_that_hangs_up_is_taken_up_again(tmp_path, r
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         address = server.stdout.readline().strip().replace("rtsp://", "rtsp://ada:hush@") + "?token=hush"
-        done = kinoscope.watch(address, rules=rules, for_=9.0)
+        done = kinoscope.watch(address, rules=rules, stream=StreamOptions(for_=9.0))
     finally:
         server.kill()
         server.wait()
@@ -147,7 +167,7 @@ def test_a_camera_over_http_goes_by_the_clock_on_the_wall(tmp_path, rules):
             RulesError, match=r"depends on the time of day.*; or give --live if http://127.* is a camera"
         ):
             kinoscope.watch(address, rules=rules, quiet=True)
-        done = kinoscope.watch(address, rules=rules, live=True, for_=1.0, quiet=True)
+        done = kinoscope.watch(address, rules=rules, stream=StreamOptions(live=True, for_=1.0), quiet=True)
     finally:
         server.shutdown()
         thread.join()
@@ -161,7 +181,7 @@ def test_a_detector_that_breaks_ends_the_watch(tmp_path, rules, monkeypatch):
         raise RuntimeError("no more")
 
     monkeypatch.setattr(BrightDetector, "find", failing)
-    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, loop=True, quiet=True)
+    done = kinoscope.watch(str(film(tmp_path / "a.mp4")), rules=rules, stream=StreamOptions(loop=True), quiet=True)
     assert done.status == 1
     assert done.timeline.tasks["objects"].reason == "RuntimeError: no more"
 
@@ -186,11 +206,13 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
         done = kinoscope.watch(
             str(film(tmp_path / "a.mp4")),
             rules=rules,
-            webhook=f"http://127.0.0.1:{server.server_port}",
-            undelivered=tmp_path / "undelivered.jsonl",
-            clips_to=tmp_path / "clips",
-            before=0.5,
-            after=0.3,
+            alerts=AlertOptions(
+                webhook=f"http://127.0.0.1:{server.server_port}",
+                undelivered=tmp_path / "undelivered.jsonl",
+                clips_to=tmp_path / "clips",
+                before=0.5,
+                after=0.3,
+            ),
             quiet=True,
         )
     finally:
@@ -208,8 +230,8 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
 def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path, rules, monkeypatch):
     monkeypatch.setattr("kinoscope.pipeline.alerts.webhook.FIRST_RETRY_SECONDS", 0)
     undelivered = tmp_path / "undelivered.jsonl"
-    video = str(film(tmp_path / "a.mp4"))
-    done = kinoscope.watch(video, rules=rules, webhook="http://127.0.0.1:9", undelivered=undelivered, quiet=True)
+    video, alerts = str(film(tmp_path / "a.mp4")), AlertOptions(webhook="http://127.0.0.1:9", undelivered=undelivered)
+    done = kinoscope.watch(video, rules=rules, alerts=alerts, quiet=True)
     assert done.undelivered == 1
     assert json.loads(undelivered.read_text())["message"]["event"]["label"] == "across"
     assert len(done.events) == 1
@@ -218,11 +240,11 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"for_": 0}, OptionError, "no time to watch"),
-        ({"webhook": "file:///x"}, OptionError, "no valid URL"),
-        ({"live": True}, OptionError, "is no address of a camera"),
-        ({"live": True, "loop": True}, OptionError, "choose one"),
-        ({"before": -1}, OptionError, "before -1 is not possible; give 0 to 30"),
+        ({"stream": StreamOptions(for_=0)}, OptionError, "no time to watch"),
+        ({"alerts": AlertOptions(webhook="file:///x")}, OptionError, "no valid URL"),
+        ({"stream": StreamOptions(live=True)}, OptionError, "is no address of a camera"),
+        ({"stream": StreamOptions(live=True, loop=True)}, OptionError, "choose one"),
+        ({"alerts": AlertOptions(before=-1)}, OptionError, "before -1 is not possible; give 0 to 30"),
         ({"model": "nothing"}, OptionError, "nothing"),
     ],
 )

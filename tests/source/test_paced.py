@@ -51,6 +51,15 @@ def test_over_and_over_times_go_on():
     assert times == [Fraction(i, 10) for i in range(25)]
 
 
+def test_a_part_begins_at_once_and_is_looped_without_a_gap():
+    clock = Clock()
+    part = shapes(duration=2, rate=10).limit(Fraction(1), Fraction(3, 2), None)
+    frames = paced(part, clock, loop=True, start=Fraction(1)).lazy_frames()
+    came = [(next(frames).time, clock.now) for _ in range(8)]
+    assert [time for time, _ in came] == [1 + Fraction(i, 10) for i in range(8)]
+    assert [now for _, now in came] == pytest.approx([100 + i / 10 for i in range(8)])
+
+
 def test_audio_is_paced_too():
     source = paced(flash_and_beep(duration=1), Clock(), loop=True)
     items = source.read(audio_rates=(8000,))

@@ -26,6 +26,7 @@ from kinoscope.api.sync import sync
 from kinoscope.api.train import train
 from kinoscope.api.watch import watch
 from kinoscope.pipeline.options import is_group
+from kinoscope.source.names import SourceObject
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "analyze": analyze,
@@ -63,27 +64,34 @@ def flags(verb: Callable[..., Any]) -> dict[str, Any]:
 
 
 def command(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a verb as cyclopts takes it: several sources are positional, and groups of options are flat flags."""
+    """Return a verb as cyclopts takes it: sources are text and positional, and groups of options are flat flags."""
     from cyclopts import Parameter
 
-    for kind in get_type_hints(verb).values():
+    types = get_type_hints(verb)
+    for kind in types.values():
         if is_group(kind):
             Parameter(name="*")(kind)
-    return _take_several(verb) if "sources" in inspect.signature(verb).parameters else verb
+    if types.get("source") == SourceObject:
+        types["source"] = str
+    if "sources" in inspect.signature(verb).parameters:
+        types["sources"] = str
+    return _with_types(verb, types)
 
 
-def _take_several(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a verb that takes its sources as positional arguments, and passes them on as a list."""
+def _with_types(verb: Callable[..., Any], types: dict[str, Any]) -> Callable[..., Any]:
+    """Return a verb with the types of its parameters on the command line; it receives several sources as a list."""
     signature = inspect.signature(verb)
-    first, *others = signature.parameters.values()
-    if signature.parameters["sources"].kind is inspect.Parameter.VAR_POSITIONAL:
-        return verb
-    several = first.replace(kind=inspect.Parameter.VAR_POSITIONAL, annotation=str)
+    parameters = [one.replace(annotation=types.get(one.name, one.annotation)) for one in signature.parameters.values()]
+    at = next((index for index, one in enumerate(parameters) if one.name == "sources"), None)
+    if at is not None and parameters[at].kind is inspect.Parameter.VAR_POSITIONAL:
+        at = None
+    if at is not None:
+        parameters[at] = parameters[at].replace(kind=inspect.Parameter.VAR_POSITIONAL)
 
     @wraps(verb)
-    def call(*sources: str, **options: Any) -> Any:
-        return verb(list(sources), **options)
+    def call(*args: Any, **options: Any) -> Any:
+        return verb(*args, **options) if at is None else verb(*args[:at], list(args[at:]), **options)
 
-    call.__annotations__ = get_type_hints(verb) | {"sources": str}
-    call.__signature__ = signature.replace(parameters=[several, *others])  # type: ignore[attr-defined]
+    call.__annotations__ = types
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return call

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from kinoscope.api.generate import GenerateResult
     from kinoscope.api.lipsync import LipSyncResult
     from kinoscope.api.search import SearchResult
-    from kinoscope.api.watch import WatchResult
     from kinoscope.results.train import TrainingRun, TrainResult
 
 MAX_LISTED_CLIPS = 8
@@ -188,26 +186,6 @@ def _print_search(result: SearchResult) -> None:
     _print_paths(result.written)
 
 
-def _print_watch(result: WatchResult) -> None:
-    """Print to standard error how the watch went; the alerts have been printed as they came."""
-    plain = result.to_dict()
-    print(pluralize(result.alerts, "alert"), file=sys.stderr)
-    for end, delays in (("detection", plain["detection_delays"]), ("alert", plain["delays"])):
-        if delays["count"]:
-            print(f"from frame to {end}: {delays['p50']} s (p50), {delays['p95']} s (p95)", file=sys.stderr)
-    frames, reconnects = pluralize(plain["frames"], "frame"), pluralize(plain["reconnects"], "reconnect")
-    print(f"{frames}, {plain['dropped']} dropped, {reconnects}, at most {plain['memory_mb']} MB", file=sys.stderr)
-    if result.undelivered or result.delivered:
-        print(f"{pluralize(result.delivered, 'alert')} delivered, {result.undelivered} not", file=sys.stderr)
-    if result.clips:
-        print(pluralize(result.clips, "clip"), file=sys.stderr)
-    reports = result.timeline.tasks.items()
-    reasons = [f"{name} {report.status}: {report.reason}" for name, report in reports if report.reason]
-    errors = result.timeline.decode.errors
-    for reason in reasons + (errors if result.status else [line for line in errors if line.endswith("reconnected")]):
-        warn(reason)
-
-
 PRINTERS: dict[str, Callable[[Any], None]] = {
     "enroll": _print_enroll,
     "evaluate": _print_evaluate,
@@ -216,6 +194,5 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "lipsync": _print_lipsync,
     "search": _print_search,
     "train": _print_train,
-    "watch": _print_watch,
 }
 """Verb -> what prints its result as text."""

@@ -19,6 +19,7 @@ class RealtimeSource(Source):
     Args:
         source: a source with an end.
         loop: restart at the end, with times that continue.
+        start: when the part that is read begins, in seconds; the beginning of the source if None.
         wait: waits for a number of seconds.
         clock: returns the time in seconds.
     """
@@ -27,11 +28,13 @@ class RealtimeSource(Source):
         self,
         source: Source,
         loop: bool = False,
+        start: Fraction | None = None,
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._loop, self._clock = source, loop, clock
         self._wait = wait or threading.Event().wait
+        self._start = max(source.info.start, source.info.start if start is None else start)
         self.info = replace(source.info, live=True, duration=None, frames=None)
         self.report = DecodeReport()  # of all passes together; the source resets its own with each
 
@@ -42,10 +45,10 @@ class RealtimeSource(Source):
             end = shift
             for item in self._source.read(video, rates):
                 shifted = _shifted(item, shift)
-                due = float(_start_time(shifted) - self.info.start) - (self._clock() - started)
+                due = float(_start_time(shifted) - self._start) - (self._clock() - started)
                 if due > 0:
                     self._wait(due)
-                end = max(end, _end_time(shifted) - self.info.start)
+                end = max(end, _end_time(shifted) - self._start)
                 self.report.frames += not isinstance(shifted, Audio)
                 yield shifted
             self._add_report()
