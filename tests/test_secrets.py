@@ -300,7 +300,9 @@ def test_predict(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pyte
 
 def test_lipsync(kinoscope: Cli, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mouth_tracker, "FaceTracker", DrawnFollower)
-    monkeypatch.setattr("kinoscope.api.lipsync._write", lambda done, video, *_: package.open_source(video).close())
+    monkeypatch.setattr(
+        "kinoscope.pipeline.lipsync._write", lambda result, *_: package.open_source(result.source).close()
+    )
     save_lipsync(tmp_path / "model", new_nets(8), LipSyncMetadata(width=8))
     address = serve(talking(tmp_path / "face.mp4", 0.4))
     words = ("-o", tmp_path / "out" / "a.mp4", "--model", tmp_path / "model", "--looks", address)

@@ -38,6 +38,7 @@ def frames(path):
 def test_all_that_show_the_face_are_painted(generated):
     folder, done = generated
     assert (done.frames, done.painted, done.notes) == (50, 40, [])
+    assert (done.source, done.written, done.status) == (str(folder / "video.mkv"), [folder / "out.mp4"], 0)
     assert json.loads(json.dumps(done.to_dict()))["written"] == [str(folder / "out.mp4")]
     before, after = frames(folder / "video.mkv"), frames(folder / "out.mp4")
     change = [np.abs(a.pixels.astype(int) - b.pixels).mean() for a, b in zip(before, after, strict=True)]

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from kinoscope.api.enroll import EnrollResult
     from kinoscope.api.evaluate import EvaluateResult
     from kinoscope.api.generate import GenerateResult
-    from kinoscope.api.lipsync import LipSyncResult
     from kinoscope.api.search import SearchResult
     from kinoscope.results.train import TrainingRun, TrainResult
 
@@ -147,14 +146,6 @@ def _print_generate(result: GenerateResult) -> None:
     _print_paths(result.written[-5:] if len(result.written) > MAX_LISTED_CLIPS else result.written)
 
 
-def _print_lipsync(result: LipSyncResult) -> None:
-    for note in result.notes:
-        warn(note)
-    frames = f"{result.painted} of {result.frames} frames painted in {result.seconds:.1f} s"
-    print(f"{frames}; metadata says it was generated")
-    print(f"  {result.path}")
-
-
 def _print_enroll(result: EnrollResult) -> None:
     samples = pluralize(len(result.samples), "sample")
     already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
@@ -191,7 +182,6 @@ PRINTERS: dict[str, Callable[[Any], None]] = {
     "evaluate": _print_evaluate,
     "gallery": _print_gallery,
     "generate": _print_generate,
-    "lipsync": _print_lipsync,
     "search": _print_search,
     "train": _print_train,
 }
