@@ -25,10 +25,10 @@ def models(action: Literal["list", "show", "pull", "check"] = "list", *names: st
         ModelError: there is no such card, or the requested weights could not be downloaded.
     """
     from kinoscope.models import store
-    from kinoscope.models.registry import CARDS, find
+    from kinoscope.models.registry import all_cards, find
     from kinoscope.pipeline.weights import check_weights, pull_weights
 
-    cards = [find(name) for name in names] or list(CARDS)
+    cards = [find(name) for name in names] or all_cards()
     if action == "check":
         return ModelsResult(action, models=check_weights(cards))
     if action == "pull":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kinoscope.core.errors import OptionError, WeightsMissing
 from kinoscope.models.card import Card, WeightFile
-from kinoscope.models.registry import CARDS, cards_for_task, find, is_path
+from kinoscope.models.registry import CARDS, all_cards, card_names, cards_for_task, find, is_path
 from kinoscope.models.runtime.runner import Runner, make_runner
 from kinoscope.models.samples import SAMPLES, sample
 from kinoscope.models.store import fetch, is_cached, pull, status
@@ -21,6 +21,8 @@ __all__ = [
     "Card",
     "Runner",
     "WeightFile",
+    "all_cards",
+    "card_names",
     "cards_for_task",
     "choose",
     "fetch",
@@ -66,11 +68,11 @@ def choose(name: str) -> Card:
     Cached cards take precedence over those that have to be downloaded: a run gives the same results with and without a
     network. ``kinoscope models pull`` downloads the better ones.
     """
-    if any(card.name == name for card in CARDS):
+    if name in card_names():
         return find(name)
     cards = cards_for_task(name)
     if not cards:
-        tasks = sorted({card.task for card in CARDS})
+        tasks = sorted({card.task for card in all_cards()})
         raise OptionError(f"no model or task is called {name}; tasks: {', '.join(tasks)}; see `kinoscope models list`")
     available = [card for card in cards if card.bundled or is_cached(card)]
     return available[0] if available else _fetch_first(cards)

@@ -1,4 +1,6 @@
-"""The model registry. A new model is a network in ``nets`` and an entry here."""
+"""The model registry. A new model is a network in ``nets`` and an entry here; packages outside add theirs by entry
+points of the group ``kinoscope.models``.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import OptionError
+from kinoscope.core.validation import suggest
 from kinoscope.models.card import Card, WeightFile
 from kinoscope.models.inference.sync import stream_card
+from kinoscope.models.plugins import plugin_card, plugin_cards, plugin_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -368,6 +372,17 @@ CARDS: tuple[Card, ...] = (
 )
 
 
+def all_cards() -> list[Card]:
+    """Return the cards of this package and those of plugins, as far as these can be loaded."""
+    own = {card.name for card in CARDS}
+    return [*CARDS, *(card for card in plugin_cards() if card.name not in own)]
+
+
+def card_names() -> list[str]:
+    """Return the names of all cards; no plugin is imported."""
+    return list(dict.fromkeys([*(card.name for card in CARDS), *plugin_names()]))
+
+
 def find(name: str) -> Card:
     """Return the card of that name, of the model in that folder, or of ``hf:organisation/name`` on the hub.
 
@@ -378,13 +393,17 @@ def find(name: str) -> Card:
         OptionError: there is none.
         ModelError: the folder holds no such model, or a damaged one.
         WeightsMissing: the hub's model is not available.
+        PluginError: the card belongs to another package, which cannot be imported.
     """
     for card in CARDS:
         if card.name == name:
             return card
+    names = card_names()
+    if name in names:
+        return plugin_card(name)
     if is_path(name):
         return _card_at(name)
-    raise OptionError(f"no model is called {name}; known: {', '.join(card.name for card in CARDS)}")
+    raise OptionError(f"no model is called {name}; {suggest(name, names)}known: {', '.join(names)}")
 
 
 def is_path(name: str) -> bool:
@@ -406,4 +425,4 @@ def _card_at(name: str) -> Card:
 
 def cards_for_task(task: str) -> list[Card]:
     """Return the cards of a task by descending priority; empty if there are none."""
-    return sorted((card for card in CARDS if card.task == task), key=lambda card: -card.priority)
+    return sorted((card for card in all_cards() if card.task == task), key=lambda card: -card.priority)

@@ -234,9 +234,9 @@ def _parse_model(text: str) -> tuple[str, str]:
 
 
 def _is_model(name: str) -> bool:
-    from kinoscope.models import CARDS
+    from kinoscope.models import card_names
 
-    return Path(name).is_dir() or any(card.name == name for card in CARDS)
+    return Path(name).is_dir() or name in card_names()
 
 
 def _task_of(name: str) -> str:
@@ -279,11 +279,11 @@ def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tu
     Raises:
         OptionError: the model, or with ``auto`` every model of the task ``objects``, lacks a label.
     """
-    from kinoscope.models import CARDS, find
+    from kinoscope.models import cards_for_task, find
 
     names = split_names(labels, "labels")
     if not names:
         return None
-    cards = [card for card in CARDS if card.task == "objects"] if model == "auto" else [find(model)]
+    cards = cards_for_task("objects") if model == "auto" else [find(model)]
     known = list(dict.fromkeys(label for card in cards for label in card.labels))
     return tuple(require_known(name, known, "label") for name in names)

@@ -82,7 +82,7 @@ class Task:
             OptionError: there is no card of that name, or it is for another task.
             ModelError: a folder holds no model, or a damaged one.
         """
-        from kinoscope.models import CARDS, cards_for_task
+        from kinoscope.models import all_cards, cards_for_task
 
         if cls.card_task is None:
             raise OptionError(
@@ -90,7 +90,7 @@ class Task:
             )
         valid = [card.name for card in cards_for_task(cls.card_task)]
         if model not in valid:
-            other = next((f"is for {card.task}" for card in CARDS if card.name == model), "is not known")
+            other = next((f"is for {card.task}" for card in all_cards() if card.name == model), "is not known")
             raise OptionError(f"model {model} {other}; for the task {cls.name} choose from {', '.join(valid)}")
 
     def needs(self, info: SourceInfo) -> Needs:

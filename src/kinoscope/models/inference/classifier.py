@@ -17,7 +17,7 @@ from kinoscope.core.errors import ModelError
 from kinoscope.core.metrics.classification import sigmoid, softmax
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.card import Card
-from kinoscope.models.registry import CARDS, find
+from kinoscope.models.registry import all_cards, find
 
 CLASSIFIER_TASKS = ("classify", "actions")
 """Tasks of cards that classify clips."""
@@ -32,7 +32,7 @@ def find_classifier(name: str) -> Card:
     """
     card = find(name)
     if not is_classifier(card):
-        choices = ", ".join(other.name for other in CARDS if is_classifier(other)) or "none"
+        choices = ", ".join(other.name for other in all_cards() if is_classifier(other)) or "none"
         raise ModelError(
             f"{name} is a model for {card.task}, and does not classify clips; "
             f"choose a folder that `kinoscope train classify` wrote, or one of the cards {choices}"
