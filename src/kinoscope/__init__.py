@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from kinoscope.api.classify import classify
     from kinoscope.api.convert import convert
     from kinoscope.api.detect import detect
-    from kinoscope.api.enroll import enroll, gallery
+    from kinoscope.api.enroll import enroll
     from kinoscope.api.evaluate import evaluate
     from kinoscope.api.explain import explain
+    from kinoscope.api.gallery import gallery
     from kinoscope.api.generate import generate
     from kinoscope.api.lipsync import lipsync
     from kinoscope.api.predict import predict
@@ -42,7 +43,7 @@ _MODULES = {
     "enroll": "kinoscope.api.enroll",
     "evaluate": "kinoscope.api.evaluate",
     "explain": "kinoscope.api.explain",
-    "gallery": "kinoscope.api.enroll",
+    "gallery": "kinoscope.api.gallery",
     "generate": "kinoscope.api.generate",
     "lipsync": "kinoscope.api.lipsync",
     "open_source": "kinoscope.source",

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+import kinoscope as ks
 from kinoscope.api.enroll import enroll
+from kinoscope.core.errors import OptionError
 from kinoscope.core.results import TaskResult
 from kinoscope.galleries import read_gallery
 from kinoscope.source.synthetic.video import SyntheticSource
@@ -131,9 +133,28 @@ def test_a_folder_of_images_is_enrolled_once(make, kinoscope, tmp_path):
     assert json.loads(call.out)["already"] == 2
 
 
+def test_gallery_and_name_may_be_given_as_flags(make, kinoscope, tmp_path):
+    call = kinoscope("enroll", "--gallery", tmp_path / "g", "--name", "Ann", make("a.png", ANN), "--largest")
+    assert (call.status, call.err) == (0, "")
+    assert read_gallery(tmp_path / "g").names() == ["Ann"]
+
+
+def test_a_list_without_sources_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="no source is given for Ann; give an image or a video"):
+        enroll(tmp_path / "g", "Ann", [])
+
+
+def test_frames_in_memory_are_enrolled_and_recognized(tmp_path):
+    frames = np.stack([draw(ANN)] * 20)
+    done = enroll(tmp_path / "g", "Ann", frames)
+    assert {sample.source for sample in done.samples} == {"frames"}
+    result = ks.recognize(draw(ANN | BOB)[None], gallery=tmp_path / "g")
+    assert (result.source, [event.label for event in result.seen], len(result.strangers)) == ("frames", ["Ann"], 1)
+
+
 def test_a_sample_of_another_person_is_reported(make, tmp_path):
     enroll(tmp_path / "g", "Ann", make("a.png", ANN))
-    done = enroll(tmp_path / "g", "Bob", make("b.png", BOB), make("mistake.png", {"ann": (90, 90)}))
+    done = enroll(tmp_path / "g", "Bob", [make("b.png", BOB), make("mistake.png", {"ann": (90, 90)})])
     assert len(done.samples) == 2
     assert [note.split(" (")[0] for note in done.notes] == [
         "b.png resembles no other sample of Bob",

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from kinoscope import __version__
-from kinoscope.api.enroll import EnrollResult
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.conftest import Breaking, Call, Counting
 
@@ -314,12 +313,9 @@ main(["analyze", "synthetic:shapes?duration=1000&width=64&height=48", "-o", "out
 
 
 def test_one_of_a_kind_is_printed_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
-    from kinoscope.cli.printers import PRINTERS
     from kinoscope.results.watch import WatchResult
     from kinoscope.views.console.printers import render
 
     render(WatchResult("a.mp4", alerts=1, clips=1, delivered=1))
     lines = capsys.readouterr().err.splitlines()
     assert (lines[0], lines[-2:]) == ("1 alert", ["1 alert delivered, 0 not", "1 clip"])
-    PRINTERS["enroll"](EnrollResult(Path("a.gallery"), "Ada", "face", already=1))
-    assert capsys.readouterr().out == "a.gallery: Ada got 0 samples of kind face (1 was there already)\n"

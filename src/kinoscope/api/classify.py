@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline import classification, inputs
@@ -15,6 +16,7 @@ from kinoscope.results.classify import ClassifyResult
 from kinoscope.views.timeline import Timeline
 
 
+@accept_old_names
 @one_or_several_clips
 def classify(
     sources: Sequence[SourceName],

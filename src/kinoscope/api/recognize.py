@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.validation import require_positive
 from kinoscope.galleries import MATCH_THRESHOLDS, read_gallery
@@ -17,6 +18,7 @@ from kinoscope.results.recognize import RecognizeResult
 from kinoscope.views.timeline import Timeline
 
 
+@accept_old_names
 @one_or_several
 def recognize(
     sources: Sequence[SourceName],

@@ -12,9 +12,10 @@ from kinoscope.api.bench import bench
 from kinoscope.api.classify import classify
 from kinoscope.api.convert import convert
 from kinoscope.api.detect import detect
-from kinoscope.api.enroll import enroll, gallery
+from kinoscope.api.enroll import enroll
 from kinoscope.api.evaluate import evaluate
 from kinoscope.api.explain import explain
+from kinoscope.api.gallery import gallery
 from kinoscope.api.generate import generate
 from kinoscope.api.library import library
 from kinoscope.api.lipsync import lipsync

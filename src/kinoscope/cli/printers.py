@@ -10,7 +10,6 @@ from kinoscope.core.terminal import warn
 from kinoscope.core.validation import pluralize
 
 if TYPE_CHECKING:
-    from kinoscope.api.enroll import EnrollResult
     from kinoscope.api.evaluate import EvaluateResult
     from kinoscope.api.generate import GenerateResult
     from kinoscope.api.search import SearchResult
@@ -146,28 +145,6 @@ def _print_generate(result: GenerateResult) -> None:
     _print_paths(result.written[-5:] if len(result.written) > MAX_LISTED_CLIPS else result.written)
 
 
-def _print_enroll(result: EnrollResult) -> None:
-    samples = pluralize(len(result.samples), "sample")
-    already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
-    print(f"{result.gallery}: {result.name} got {samples} of kind {result.kind}{already}")
-    for note in result.notes:
-        warn(note)
-
-
-def _print_gallery(result: dict[str, Any]) -> None:
-    from kinoscope.views.console.gallery import print_gallery_check, print_names
-
-    if "names" in result:
-        print_names(result["names"])
-    elif "default" in result:
-        print_gallery_check(result)
-    elif "renamed" in result:
-        print(f"{result['renamed']} is now {result['to']} ({pluralize(result['samples'], 'sample')})")
-    elif "removed" in result:
-        print(f"removed {', '.join(result['removed'])} ({pluralize(result['samples'], 'sample')})")
-    _print_paths(result.get("written", ()))
-
-
 def _print_search(result: SearchResult) -> None:
     from kinoscope.views.pages.search import print_search_results
 
@@ -178,9 +155,7 @@ def _print_search(result: SearchResult) -> None:
 
 
 PRINTERS: dict[str, Callable[[Any], None]] = {
-    "enroll": _print_enroll,
     "evaluate": _print_evaluate,
-    "gallery": _print_gallery,
     "generate": _print_generate,
     "search": _print_search,
     "train": _print_train,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,18 @@ from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.errors import GalleryError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.results import PARTIAL_STATUSES
-from kinoscope.galleries import SAMPLE_KINDS, EmbeddingModel, GallerySample
+from kinoscope.galleries import (
+    MATCH_THRESHOLDS,
+    SAMPLE_KINDS,
+    EmbeddingModel,
+    Gallery,
+    GallerySample,
+    SampleKind,
+    edit_gallery,
+    read_gallery,
+)
+from kinoscope.results.enroll import EnrollResult
+from kinoscope.source.frames import VideoAddress, in_memory
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -31,6 +42,9 @@ MIN_PRESENCE_SHARE = 0.2
 
 MIN_FACE_QUALITY = 0.02
 """Quality of a face below which it is not enrolled: blurred, in profile or tiny."""
+
+OUTLIER_RATIO = 4 / 3
+"""Multiple of the threshold; a sample farther than that from all others of its name is reported as an outlier."""
 
 PORTRAIT_SIDE = 128
 """Longer side of a portrait in pixels."""
@@ -67,6 +81,49 @@ def open_extractor(kind: str, device: str = "auto") -> SampleExtractor:
     return extractors[kind](device)
 
 
+def enroll_samples(
+    gallery: Path, name: str, sources: Sequence[str | Path], kind: SampleKind, largest: bool, device: str, quiet: bool
+) -> EnrollResult:
+    """Add the samples of one person or object in all sources to a gallery, or none of them.
+
+    Args:
+        gallery: the gallery's file, which is created if it does not exist.
+        name: of the person or object.
+        sources: images, videos, or folders of them.
+        kind: of the samples.
+        largest: if there are several, take the largest or, in a video, the one seen longest.
+        device: auto, cpu or cuda.
+        quiet: show no progress bar.
+
+    Raises:
+        GalleryError: a source shows none, or several; or the gallery cannot be used.
+        SourceError: a source cannot be read.
+    """
+    extractor = open_extractor(kind, device)
+    if gallery.exists():
+        read_gallery(gallery).check_model(kind, extractor.model)
+    samples = [sample for source in sources for sample in extract_samples(extractor, name, source, largest, quiet)]
+    with edit_gallery(gallery, create=True) as opened:
+        added = opened.add(samples, extractor.model)
+    notes = [note for sample in added for note in _doubts(opened, sample)]
+    return EnrollResult(str(gallery), name, kind, added, len(samples) - len(added), notes, written=[gallery])
+
+
+def _doubts(gallery: Gallery, sample: GallerySample) -> Iterator[str]:
+    """Yield a line if a new sample resembles another name, and one if it resembles no other sample of its own."""
+    threshold = MATCH_THRESHOLDS[sample.kind]
+    distances = gallery.distances(sample.kind, sample.embedding[None])[0].tolist()
+    for other, distance in zip(gallery.names(sample.kind), distances, strict=True):
+        if other != sample.name and distance <= threshold:
+            yield f"{sample.source} resembles {other} too (distance {distance:.2f}); is it the right one?"
+    own = [other for other in gallery.samples_of(sample.name) if other.kind == sample.kind and other is not sample]
+    nearest = min((float(np.linalg.norm(sample.embedding - other.embedding)) for other in own), default=0.0)
+    if nearest > OUTLIER_RATIO * threshold:
+        yield (
+            f"{sample.source} resembles no other sample of {sample.name} (distance {nearest:.2f}); is it the right one?"
+        )
+
+
 def extract_samples(
     extractor: SampleExtractor, name: str, source: str | Path, largest: bool, quiet: bool
 ) -> list[GallerySample]:
@@ -75,7 +132,7 @@ def extract_samples(
     Args:
         extractor: of the kind.
         name: of the person or object.
-        source: path of the image, folder or video.
+        source: path of the image, folder or video; or the address of frames in memory.
         largest: if there are several, take the largest or, in a video, the one seen longest.
         quiet: show no progress bar.
 
@@ -87,8 +144,8 @@ def extract_samples(
     from kinoscope.source.images import find_images, is_image_path
 
     samples: list[GallerySample] = []
-    for path in find_sources(Address(source)):
-        if is_image_path(path):
+    for path in [source] if isinstance(source, VideoAddress) else find_sources(Address(source)):
+        if not in_memory(path) and is_image_path(path):
             samples += [sample for image in find_images(path) for sample in extractor.from_image(name, image, largest)]
         else:
             samples += extractor.from_video(name, path, largest, quiet)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.terminal import warn
 from kinoscope.core.time import format_clock
+from kinoscope.core.validation import pluralize
+from kinoscope.results.enroll import EnrollResult
+from kinoscope.results.gallery import GalleryResult
 from kinoscope.results.recognize import RecognizeResult
 from kinoscope.views.console.evaluation import percent
-from kinoscope.views.console.render import render
+from kinoscope.views.console.render import print_paths, render
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -38,6 +41,30 @@ def print_names(rows: Sequence[Mapping[str, Any]], console: Console | None = Non
         cells = (row["name"], row["kind"], str(row["samples"]), f"{row['best']:.2f}", ", ".join(row["sources"]))
         lines.add_row(*(Text(one_line(cell)) for cell in cells))
     console.print(lines if rows else "the gallery is empty")
+
+
+@render.register
+def render_enrollment(result: EnrollResult) -> None:
+    """Print how many samples a name got, and those that a person should check."""
+    samples = pluralize(len(result.samples), "sample")
+    already = f" ({result.already} {'was' if result.already == 1 else 'were'} there already)" if result.already else ""
+    print(f"{result.source}: {result.name} got {samples} of kind {result.kind}{already}")
+    for note in result.notes:
+        warn(note)
+
+
+@render.register
+def render_gallery(result: GalleryResult) -> None:
+    """Print the names in a gallery, or what an action changed or measured, and the files written."""
+    if result.names is not None:
+        print_names(result.names)
+    elif result.check is not None:
+        print_gallery_check(result.check)
+    elif result.renamed is not None:
+        print(f"{result.renamed[0]} is now {result.renamed[1]} ({pluralize(result.samples or 0, 'sample')})")
+    elif result.removed is not None:
+        print(f"removed {', '.join(result.removed)} ({pluralize(result.samples or 0, 'sample')})")
+    print_paths(result.written)
 
 
 @render.register

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kinoscope.core.errors import GalleryError, SourceError
+from kinoscope.core.files import claim_output, command_id
 from kinoscope.core.metrics.verification import equal_error_rate, operating_point, threshold_at_far
 from kinoscope.galleries import MATCH_THRESHOLDS, Gallery, GallerySample
+from kinoscope.pipeline.enrollment import extract_samples, open_extractor
 
 Pair = tuple[float, str]
 """The distance of two embeddings, and the name of the compared person."""
@@ -17,38 +20,64 @@ Pair = tuple[float, str]
 Pairs = tuple[list[Pair], list[Pair]]
 """Genuine pairs and impostor pairs."""
 
+CURVES = "errors.png"
+"""File of the error curves."""
 
-def check_gallery(
-    gallery: Gallery, videos: Path | None, far: float, kind: str, out: Path | None, device: str, quiet: bool
-) -> dict[str, Any]:
-    """Return error rates and thresholds of the samples of one kind, and write the curves if ``out`` is given.
+
+def claim_curves(path: Path, out: str | Path | None, overwrite: bool) -> AbstractContextManager[None]:
+    """Claim the folder of the error curves of a gallery; without ``out``, nothing is claimed.
+
+    Raises:
+        OutputError: the folder holds other files.
+    """
+    by = command_id("gallery check", [path])
+    return nullcontext() if out is None else claim_output(out, by, [path], names=[CURVES], overwrite=overwrite)
+
+
+def compare_all(gallery: Gallery, kind: str, videos: Path | None, device: str, quiet: bool) -> Pairs:
+    """Return the genuine and the impostor pairs of a gallery, and of the people in videos with it.
 
     Args:
+        gallery: whose samples are compared.
+        kind: of samples.
         videos: folder with a folder of videos for each name, which are compared too.
-        far: false accept rate for which the threshold is reported.
+        device: auto, cpu or cuda.
+        quiet: show no progress.
 
     Raises:
         GalleryError: there are fewer than two names and no videos.
         SourceError: the folder contains no video.
     """
-    genuine_pairs, impostor_pairs = pairs_within_gallery(gallery, kind)
+    genuine, impostor = pairs_within_gallery(gallery, kind)
     if videos is not None:
         more = pairs_with_videos(gallery, videos, device, quiet)
-        genuine_pairs, impostor_pairs = genuine_pairs + more[0], impostor_pairs + more[1]
-    genuine, impostor = ([distance for distance, _ in pairs] for pairs in (genuine_pairs, impostor_pairs))
-    owners = [name for _, name in genuine_pairs], [name for _, name in impostor_pairs]
+        genuine, impostor = genuine + more[0], impostor + more[1]
     if not impostor:
         raise GalleryError("there is no other person to compare: enroll a second name, or give a folder of videos")
-    result: dict[str, Any] = {"kind": kind, "genuine": len(genuine), "impostor": len(impostor)}
-    result["equal_error"] = _none_if_nan(equal_error_rate(genuine, impostor))
-    result["default"] = operating_point(genuine, impostor, MATCH_THRESHOLDS[kind], owners).to_dict()
-    result["at_far"] = {"far_wanted": far} | threshold_at_far(genuine, impostor, far, owners).to_dict()
-    if out is not None:
-        from kinoscope.views.plots.training import error_rates
+    return genuine, impostor
 
-        error_rates(genuine, impostor, out / "errors.png", MATCH_THRESHOLDS[kind])
-        result["written"] = [str(out / "errors.png")]
-    return result
+
+def verification_scores(pairs: Pairs, kind: str, far: float) -> dict[str, Any]:
+    """Return the error rates of pairs at the default threshold, and at that of a false accept rate."""
+    genuine, impostor = _distances(pairs)
+    owners = [name for _, name in pairs[0]], [name for _, name in pairs[1]]
+    scores: dict[str, Any] = {"kind": kind, "genuine": len(genuine), "impostor": len(impostor)}
+    scores["equal_error"] = _none_if_nan(equal_error_rate(genuine, impostor))
+    scores["default"] = operating_point(genuine, impostor, MATCH_THRESHOLDS[kind], owners).to_dict()
+    return scores | {"at_far": {"far_wanted": far} | threshold_at_far(genuine, impostor, far, owners).to_dict()}
+
+
+def write_curves(pairs: Pairs, kind: str, folder: Path) -> Path:
+    """Plot both error rates over the threshold, and return the path."""
+    from kinoscope.views.plots.training import error_rates
+
+    error_rates(*_distances(pairs), folder / CURVES, MATCH_THRESHOLDS[kind])
+    return folder / CURVES
+
+
+def _distances(pairs: Pairs) -> tuple[list[float], list[float]]:
+    genuine, impostor = pairs
+    return [distance for distance, _ in genuine], [distance for distance, _ in impostor]
 
 
 def _none_if_nan(value: float) -> float | None:
@@ -73,7 +102,6 @@ def pairs_with_videos(gallery: Gallery, folder: Path, device: str, quiet: bool) 
     Raises:
         SourceError: the folder contains no video.
     """
-    from kinoscope.pipeline.enrollment import extract_samples, open_extractor
     from kinoscope.source.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
     suffixes = VIDEO_SUFFIXES | IMAGE_SUFFIXES
