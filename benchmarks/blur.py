@@ -23,6 +23,7 @@ import kinoscope
 from kinoscope.core.arrays import BoolArray
 from kinoscope.core.media import Frame
 from kinoscope.models.inference.faces import FaceDetector
+from kinoscope.pipeline.options import OutputOptions, RedactionOptions
 from kinoscope.source import open_source
 from kinoscope.source.images import VIDEO_SUFFIXES
 from kinoscope.views.video.interval_lookup import IntervalLookup
@@ -82,7 +83,10 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             begin = time.process_time()
-            (done,) = kinoscope.analyze(video, out=folder, tasks="shots", blur="faces", report=False, quiet=True)
+            done = kinoscope.analyze(
+                video, out=folder, tasks="shots", redaction=RedactionOptions(blur="faces"),
+                output=OutputOptions(report=False, quiet=True),
+            )  # fmt: skip
             cost = time.process_time() - begin
             if done.error or not done.timeline:
                 raise SystemExit(str(done.error))

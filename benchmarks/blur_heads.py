@@ -25,6 +25,7 @@ import kinoscope
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.models.inference.faces import FaceDetector
+from kinoscope.pipeline.options import OutputOptions, RedactionOptions
 from kinoscope.source.encode.writer import Writer
 from kinoscope.views.video.interval_lookup import IntervalLookup
 from kinoscope.views.video.redaction_plan import plan
@@ -109,9 +110,10 @@ def measure(photo: Path, motion: Motion, frames: int) -> tuple[int, int, float, 
                 blended = (backdrop * (1 - alpha[..., None]) + moved * alpha[..., None]).round().astype(np.uint8)
                 writer.write(Frame(blended, Fraction(n, RATE), n, Fraction(1, RATE)))
         begin = time.process_time()
-        (done,) = kinoscope.analyze(
-            video, out=Path(folder) / "out", tasks="shots", blur="faces", report=False, quiet=True
-        )
+        done = kinoscope.analyze(
+            video, out=Path(folder) / "out", tasks="shots", redaction=RedactionOptions(blur="faces"),
+            output=OutputOptions(report=False, quiet=True),
+        )  # fmt: skip
         cost = time.process_time() - begin
     if done.error or not done.timeline:
         raise SystemExit(str(done.error))

@@ -19,6 +19,7 @@ from kinoscope import detect
 from kinoscope.core.metrics.mot_io import read_mot
 from kinoscope.core.results import Track
 from kinoscope.core.trajectories import CountEstimate, estimate_counts
+from kinoscope.tasks.options import ObjectsOptions
 
 BY_EYE: dict[str, dict[float, int]] = {
     # OpenCV's sample of a square: people walk, stop and stand behind a sign; four traffic cones.
@@ -48,7 +49,7 @@ def print_row(name: str, rows: list[tuple[int, CountEstimate]]) -> None:
 
 def by_eye(video: Path, model: str) -> list[tuple[int, CountEstimate]]:
     """Return the true number and the estimate at each time."""
-    found = detect(video, labels="person", model=model, quiet=True)
+    found = detect(video, objects=ObjectsOptions(labels=("person",)), model=model, quiet=True)
     if found.timeline is None:
         raise SystemExit(str(found.error))
     true = BY_EYE[video.stem]

@@ -63,7 +63,7 @@ def test_each_kind_of_damage_has_its_words() -> None:
 
 def test_results_are_short_to_print(light: Any, tmp_path: Path) -> None:
     video = shapes(duration=2, width=64, height=48).write(tmp_path / "a.mp4")
-    (done,) = package.analyze(video, out=tmp_path / "out")
+    done = package.analyze(video, out=tmp_path / "out")
     assert done.timeline is not None
     boxes = np.tile([0.0, 1, 2, 3, 4, 0.5], (5000, 1))
     track, event = Track(1, "objects", "cat", 0.5, boxes, "Tom"), Event("shots", 0, 1, "shot")

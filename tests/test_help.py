@@ -15,7 +15,7 @@ import kinoscope
 from kinoscope.cli.commands import COMMANDS, flags
 from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import MATCH_THRESHOLDS
-from kinoscope.pipeline.render import RedactionOptions
+from kinoscope.pipeline.render import Redaction
 from kinoscope.pipeline.trainings import TRAININGS
 from kinoscope.source.limits import DEFAULT_LIMITS
 from kinoscope.tasks.registry import TASKS, find_task
@@ -74,7 +74,7 @@ def test_defaults_in_the_text_are_those_of_the_code(shown: Callable[[str], str])
     assert f"{MATCH_THRESHOLDS['face']} if not given" in shown("recognize")
     for number in (DEFAULT_LIMITS.pixels, DEFAULT_LIMITS.channels, DEFAULT_LIMITS.rate, DEFAULT_LIMITS.hours):
         assert f"{number:g}" in shown("analyze").replace("134217728", "1.34218e+08")
-    assert RedactionOptions(("faces",)).method in shown("analyze")
+    assert Redaction(("faces",)).method in shown("analyze")
 
 
 @pytest.mark.slow

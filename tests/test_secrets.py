@@ -22,6 +22,7 @@ from kinoscope.models.inference.lipsync import LipSyncMetadata, new_nets, save_l
 from kinoscope.models.trainable import predictors
 from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
 from kinoscope.pipeline import analysis
+from kinoscope.pipeline.options import OutputOptions
 from kinoscope.source.synthetic.video import SyntheticSource, shapes
 from kinoscope.tasks import registry
 from kinoscope.tasks.rules import Rules
@@ -168,7 +169,8 @@ def test_default_folders_titles_and_python(
         return real(job, options, title)
 
     monkeypatch.setattr(analysis, "run", run)
-    (done,) = package.analyze(video, library=tmp_path / "lib.lance") if _has_lance() else package.analyze(video)
+    library = tmp_path / "lib.lance" if _has_lance() else None
+    done = package.analyze(video, output=OutputOptions(library=library))
     assert titles == ["shapes.mp4"]
     assert done.timeline is not None
     assert done.timeline.decode.frames == 75

@@ -63,7 +63,7 @@ def test_an_unforeseen_exception_never_stops_an_analysis_of_others(
 
 
 def test_nor_a_detection_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", fail)
+    monkeypatch.setattr("kinoscope.pipeline.detection.analyze_in_memory", fail)
     demand_two_errors(kinoscope.detect(["x.mp4", "y.mp4"]))
 
 

@@ -13,6 +13,7 @@ from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import OptionError
 from kinoscope.core.results import DecodeReport, TaskReport
 from kinoscope.source.synthetic.video import SHAPE_COLOURS, shapes
+from kinoscope.tasks.options import ObjectsOptions
 from kinoscope.views.timeline import Timeline
 
 LABELS = ("person", "car", "dog")
@@ -116,14 +117,24 @@ def test_a_task_that_fails_is_an_error(kinoscope, video, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": "persn"}, "there is no label 'persn'; did you mean person?"),
-        ({"tracker": "deep"}, "there is no tracker 'deep'; choose from"),
-        ({"rate": 0}, "rate 0 is not possible"),
+        ({"labels": ("persn",)}, "there is no label 'persn'; did you mean person?"),
+        ({"tracker": "deep"}, "tracker=deep is unknown; choose from sort, bytetrack, ocsort, buffered"),
+        ({"rate": 0.0}, "rate=0 is not possible; give more than 0"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, message):
+    with pytest.raises(OptionError, match=message):
+        package.detect("x.mp4", objects=ObjectsOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
         ({"every": -1.0}, "every -1 is not possible"),
         ({"annotate": True}, "annotate writes a video; give its folder with -o FOLDER"),
     ],
 )
-def test_options_that_cannot_be_used_are_named(options, message):
+def test_other_options_that_cannot_be_used_are_named(options, message):
     with pytest.raises(OptionError, match=message):
         package.detect("x.mp4", **options)
 
@@ -139,7 +150,7 @@ def test_analyze_takes_a_tracker(kinoscope, video, tmp_path):
 def test_an_interruption_ends_it_all(video, monkeypatch):
     decode = DecodeReport(complete=False, interrupted=True)
     stopped = Timeline(decode=decode, tasks={"objects": TaskReport("interrupted")})
-    monkeypatch.setattr("kinoscope.api.detect.analyze_in_memory", lambda *_: stopped)
+    monkeypatch.setattr("kinoscope.pipeline.detection.analyze_in_memory", lambda *_: stopped)
     assert [one.status for one in package.detect([video, video], quiet=True)] == [1]
 
 

@@ -111,7 +111,7 @@ def test_a_value_that_cannot_be_is_reported_in_one_line(pair, message):
         ({"fast": 1}, "fast=1 is not possible; give true or false"),
         ({"name": 1}, "name=1 is not possible; give a text"),
         ({"size": (1, 2, 3)}, r"size=\(1, 2, 3\) is not possible; give a size"),
-        ({"labels": "face"}, "labels=face is not possible; give names, separated by commas"),
+        ({"labels": 3}, "labels=3 is not possible; give names, separated by commas"),
         ({"net_options": 3}, "net_options=3 is not possible; give names with values"),
         ({"shape": "star"}, "shape=star is unknown; choose from box, disc"),
         ({"fast": True, "half": True}, "fast=true needs half=false"),
@@ -213,3 +213,27 @@ def test_what_is_saved_is_read_to_the_same(values):
 def test_names_are_split_at_commas():
     assert split_names(" a, b,,c ") == ("a", "b", "c")
     assert split_names("") == ()
+
+
+def test_names_in_one_text_are_split_wherever_they_are_given() -> None:
+    assert Blur(labels="face, plate").labels == Blur(labels=("face,plate",)).labels == ("face", "plate")  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores(Options):
+    """Options with several numbers."""
+
+    scores: tuple[float, float, float] = option((0.5, 0.25, 1.0), "minimum scores", low=0, high=1)
+
+
+def test_several_numbers_are_separated_by_commas() -> None:
+    assert Scores.parse(["scores=0.1,0.2,1"]).scores == (0.1, 0.2, 1.0)
+    assert Scores.describe() == [("scores", "0.5,0.25,1.0", "minimum scores")]
+    with pytest.raises(OptionError, match=r"scores=\(0\.1, 0\.2\) is not possible; give numbers, separated by commas"):
+        Scores.parse(["scores=0.1,0.2"])
+    with pytest.raises(OptionError, match=r"scores=0\.1,0\.2,3 is not possible; give 0 to 1"):
+        Scores(scores=(0.1, 0.2, 3))
+
+
+def test_the_help_of_a_class_lists_its_options() -> None:
+    assert Scores.attributes_help() == "Attributes:\n    scores: minimum scores."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -26,6 +27,7 @@ from kinoscope.api.search import search
 from kinoscope.api.sync import sync
 from kinoscope.api.train import train
 from kinoscope.api.watch import watch
+from kinoscope.core.options import Options
 from kinoscope.pipeline.options import is_group
 from kinoscope.source.names import SourceObject
 
@@ -59,9 +61,14 @@ def flags(verb: Callable[..., Any]) -> dict[str, Any]:
     """Return name -> type of the flags and arguments of a verb; each field of a group of options is a flag."""
     types: dict[str, Any] = {}
     for name, kind in get_type_hints(verb).items():
-        types |= get_type_hints(kind) if is_group(kind) else {name: kind}
+        types |= _field_types(kind) if is_group(kind) else {name: kind}
     types.pop("return", None)
     return types
+
+
+def _field_types(group: Any) -> dict[str, Any]:
+    hints = get_type_hints(group)
+    return {one.name: hints[one.name] for one in fields(group)}
 
 
 def command(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,6 +79,8 @@ def command(verb: Callable[..., Any]) -> Callable[..., Any]:
     for kind in types.values():
         if is_group(kind):
             Parameter(name="*")(kind)
+            if issubclass(kind, Options) and "Attributes:" not in (kind.__doc__ or ""):
+                kind.__doc__ = f"{kind.__doc__}\n\n{kind.attributes_help()}"
     if types.get("source") == SourceObject:
         types["source"] = str
     if "sources" in inspect.signature(verb).parameters:

@@ -8,7 +8,8 @@
     BlurOptions.parse(["radius=5", "shape=disc"])
 
 An annotation is one of ``bool``, ``int``, ``float``, ``str``, ``Literal``, ``tuple[int, int]`` (written 160x160),
-``tuple[str, ...]`` (separated by commas), one of these or ``None``, or, for a group, ``Mapping[str, Any]``.
+``tuple[str, ...]`` or ``tuple[float, float, float]`` (separated by commas), one of these or ``None``, or, for a group,
+``Mapping[str, Any]``.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, kind in _annotations(type(self)).items():
+            if _is_names(kind):  # a text of several names, as the command line has it
+                object.__setattr__(self, name, _join_names(getattr(self, name)))
             _check_value(name, getattr(self, name), kind, _declaration(type(self), name))
         self.check()
 
@@ -176,6 +179,14 @@ class Options:
             for name in _annotations(cls)
             if _declaration(cls, name).group is None
         ]
+
+    @classmethod
+    def attributes_help(cls) -> str:
+        """Return the section ``Attributes:`` of a docstring, of all options but groups."""
+        helps = [
+            (name, _declaration(cls, name).help) for name in _annotations(cls) if not _declaration(cls, name).group
+        ]
+        return "\n".join(["Attributes:", *(f"    {name}: {text}." for name, text in helps)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
@@ -256,7 +267,9 @@ def convert(kind: Any, text: str) -> Any:
     if get_origin(kind) is Literal:
         return next((value for value in get_args(kind) if str(value) == text.strip()), text)
     if get_origin(kind) is tuple:
-        return _convert_size(text) if get_args(kind) == (int, int) else split_names(text)
+        if get_args(kind) == (int, int):
+            return _convert_size(text)
+        return tuple(convert(get_args(kind)[0], name) for name in split_names(text))
     if kind is bool:
         if text.strip().lower() not in BOOLEANS:
             raise ValueError(text)
@@ -274,6 +287,22 @@ def _convert_size(text: str) -> tuple[int, ...]:
 def split_names(text: str) -> tuple[str, ...]:
     """Return the names of a text in which commas separate them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _is_names(kind: Any) -> bool:
+    """Return whether an option holds names, or None."""
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = _without_none(kind)
+    return get_origin(kind) is tuple and get_args(kind) == (str, ...)
+
+
+def _join_names(value: Any) -> Any:
+    """Return the names of a text or of several; any other value as it is."""
+    if isinstance(value, str):
+        return split_names(value)
+    if isinstance(value, tuple | list) and all(isinstance(text, str) for text in value):
+        return tuple(name for text in value for name in split_names(text))
+    return value
 
 
 def _without_none(kind: Any) -> Any:
@@ -298,7 +327,7 @@ def format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return ("," if value and isinstance(value[0], str) else "x").join(map(str, value))
+        return ("x" if len(value) == 2 and isinstance(value[0], int) else ",").join(map(str, value))
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
@@ -366,7 +395,9 @@ def _describe_kind(kind: Any) -> str:
     if get_origin(kind) in (Union, types.UnionType):
         kind = _without_none(kind)
     if get_origin(kind) is tuple:
-        return "a size such as 160x160" if get_args(kind) == (int, int) else "names, separated by commas"
+        if get_args(kind) == (int, int):
+            return "a size such as 160x160"
+        return "names, separated by commas" if get_args(kind)[0] is str else "numbers, separated by commas"
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     return names.get(kind, "names with values")
 

@@ -76,7 +76,7 @@ class AnalysisOptions:
     resume: bool = False
     overwrite: bool = False
     quiet: bool = False
-    redaction: render.RedactionOptions | None = None
+    redaction: render.Redaction | None = None
     command: str = "analyze"
     extra_files: Sequence[str] = ()
 

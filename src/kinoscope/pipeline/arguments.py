@@ -11,7 +11,7 @@ from kinoscope.core.errors import GalleryError, OptionError
 from kinoscope.core.time import parse_time
 from kinoscope.core.validation import require_known, require_number
 from kinoscope.galleries import Gallery
-from kinoscope.pipeline.render import RedactionOptions
+from kinoscope.pipeline.render import Redaction
 from kinoscope.tasks.base import Task
 from kinoscope.tasks.registry import find_task, task_names
 from kinoscope.views.registry import view_names
@@ -161,7 +161,7 @@ def choose_redaction(
     method: Method,
     gallery: Gallery | None,
     live: bool,
-) -> RedactionOptions | None:
+) -> Redaction | None:
     """Return what is hidden and which identities stay visible; None if nothing is hidden.
 
     Raises:
@@ -182,7 +182,7 @@ def choose_redaction(
             gallery.samples_of(name)
         except GalleryError as error:
             raise OptionError(f"keep: {error}") from None
-    return RedactionOptions(kinds, names, method) if kinds else None
+    return Redaction(kinds, names, method) if kinds else None
 
 
 def _demand_known(option: str, names: Collection[str], valid: Collection[str]) -> None:
@@ -259,18 +259,6 @@ def choose_views(export: str | Sequence[str] | None, option: str = "export") -> 
         if name not in view_names():
             raise OptionError(f"there is no format {name!r}; choose from {', '.join(view_names())}")
     return names
-
-
-def choose_tracker(name: str) -> str:
-    """Return the name of a tracking strategy.
-
-    Raises:
-        OptionError: there is no such strategy.
-    """
-    from kinoscope.tasks.tracking.association import get_strategy
-
-    get_strategy(name)
-    return name
 
 
 def choose_labels(labels: str | Sequence[str] | None, model: str = "auto") -> tuple[str, ...] | None:

@@ -43,8 +43,8 @@ often, detect small objects too, and keep short and doubtful tracks."""
 
 
 @dataclass(frozen=True)
-class RedactionOptions:
-    """Options of a redaction.
+class Redaction:
+    """What a redacted video must not show.
 
     Attributes:
         kinds: of ``views.video.redaction_plan.KINDS``.
@@ -57,7 +57,7 @@ class RedactionOptions:
     method: Method = "blur"
 
 
-def tasks_for(redaction: RedactionOptions) -> list[str]:
+def tasks_for(redaction: Redaction) -> list[str]:
     """Return the tasks that detect what is redacted, and those that identify who stays visible."""
     tasks = [KINDS[kind][0] for kind in redaction.kinds]
     return [*tasks, "faces", "recognize"] if redaction.keep else tasks
@@ -77,7 +77,7 @@ def render_videos(
     source: Source,
     timeline: Timeline,
     folder: Path,
-    redaction: RedactionOptions | None,
+    redaction: Redaction | None,
     annotate: bool,
     audio_from: str | None,
     progress: ProgressCallback | None = None,
@@ -116,7 +116,7 @@ def render_videos(
     return [*written, _log(redactor, timeline, folder, bool(audio_from))] if redactor else written
 
 
-def _redactor(source: Source, timeline: Timeline, redaction: RedactionOptions) -> Redactor:
+def _redactor(source: Source, timeline: Timeline, redaction: Redaction) -> Redactor:
     from kinoscope.views.video.redact import Redactor
     from kinoscope.views.video.redaction_plan import plan
 

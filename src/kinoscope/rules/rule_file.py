@@ -251,6 +251,8 @@ class RuleFile(StrictModel):
     """Polygons by name: three corners [x, y] or more."""
     lines: dict[Name, Segment] = {}
     """Lines by name: two ends [x, y]."""
+    options: dict[Name, dict[Name, bool | int | float | str]] = {}
+    """Options of tasks, by task and name, as in ``objects: {rate: 5}``; those of the command line come first."""
     rules: Annotated[list[Annotated[AnyRule, Field(discriminator="kind")]], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -259,6 +261,10 @@ class RuleFile(StrictModel):
         if duplicate := next((name for name in names if names.count(name) > 1), None):
             raise validation_error(f"two rules are named {duplicate!r}; give each a unique name")
         return self
+
+    def option_pairs(self) -> list[str]:
+        """Return the options of tasks as ``TASK.NAME=VALUE`` pairs."""
+        return [f"{task}.{name}={value}" for task, values in self.options.items() for name, value in values.items()]
 
     def points(self) -> dict[str, list[Point]]:
         """Return the points of every zone and line, by their name in messages."""

@@ -18,6 +18,7 @@ from kinoscope.core.arrays import Float32Array, Float64Array, Int64Array
 from kinoscope.core.detections import Detections
 from kinoscope.core.media import FrameBatch, Pixels, Size, SourceInfo
 from kinoscope.core.results import Observation, ObservationCallback, TaskReport, TaskResult, Track
+from kinoscope.core.validation import require_known
 from kinoscope.imaging.camera_motion import CameraMotion, compose_affine, identity_affine
 from kinoscope.imaging.change_gate import ChangeGate, GateDecision
 from kinoscope.imaging.thumbnail import thumbnail
@@ -90,6 +91,7 @@ class Objects(Task):
         self._tracker = Tracker(high_score=options.min_track_score, max_gap=gap, strategy=strategy)
         self._moments: dict[int, TopMoments[ObjectView]] = defaultdict(_new_moments)
         self._inferences, self._camera_shift = 0, identity_affine()
+        self._doubtful_labels = options.doubtful_labels or ()
         self._keep_tracks, self._on_observations = keep_tracks, on_observations
 
     def needs(self, info: SourceInfo) -> Needs:
@@ -97,10 +99,13 @@ class Objects(Task):
 
         Raises:
             Skip: there is no video.
+            OptionError: the detector lacks a label.
         """
         if not info.width or not info.height:
             raise Skip("there is no video")
         self._detector = models.ObjectDetector(self.model, self.device, self.threads, self.options.min_score)
+        for label in self.options.labels or ():
+            require_known(label, self._detector.card.labels, "label")
         self._frame_size = info.size
         self._camera = CameraMotion(info.size) if self.options.camera else None
         self._embed_crops = _embedder(self.options.appearance, self.device, self.threads)
@@ -197,13 +202,13 @@ class Objects(Task):
         names = self._detector.card.labels
         duplicates = find_duplicates(parts)
         return [
-            part
-            for n, part in enumerate(parts)
-            if n not in duplicates or names[part.label] in self.options.doubtful_labels
+            part for n, part in enumerate(parts) if n not in duplicates or names[part.label] in self._doubtful_labels
         ]
 
     def _is_reported(self, part: Tracklet) -> bool:
-        return self._track_filter(part) or self._detector.card.labels[part.label] in self.options.doubtful_labels
+        return self._track_filter(part) or self._detector.card.labels[part.label] in (
+            self.options.doubtful_labels or ()
+        )
 
     def _thumbnails(self, parts: list[Tracklet]) -> dict[str, bytes]:
         best_moments = {n: self._moments[part.id].within(part.start, part.end)[:1] for n, part in enumerate(parts, 1)}

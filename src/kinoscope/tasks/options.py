@@ -56,8 +56,8 @@ class ObjectsOptions(FrameOptions):
     idle_rate: float | None = option(5.0, "frames processed per second while little changes", above=0)
     min_score: float = option(0.25, "score below which a detection is ignored", low=0, high=1)
     min_track_score: float = option(0.4, "score from which a detection may begin a track", low=0, high=1)
-    doubtful_labels: tuple[str, ...] = option(
-        (), "labels of which tracks that are too short or of too low a score are reported, too, as doubtful"
+    doubtful_labels: tuple[str, ...] | None = option(
+        None, "labels of which tracks that are too short or of too low a score are reported, too, as doubtful"
     )
 
 
