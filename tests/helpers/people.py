@@ -11,6 +11,9 @@ from kinoscope.models.inference.faces import FaceDetections as Found
 PEOPLE = {"ann": (220, 60, 60), "bob": (60, 220, 60), "eve": (60, 60, 220)}
 SIZE, FACE = (320, 240), 60
 
+ANN, BOB = {"ann": (40, 80)}, {"bob": (200, 90)}
+"""Person -> where she or he is drawn, for ``draw``."""
+
 
 class ColourFinder:
     """A detector of the coloured squares that stand for faces; unexpected ones are found on a search only."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.errors import OutputError, SourceError
+from kinoscope.core.errors import Interrupted, OutputError, SourceError
 from kinoscope.pipeline.outputs import ClaimFolder, SaveTimeline, claim_folders, run_each
 from kinoscope.results.base import Result
 from kinoscope.views.timeline import Timeline
@@ -45,6 +45,14 @@ def test_an_interruption_leaves_out_the_remaining_sources() -> None:
         return timeline
 
     assert [result.source for result in run(analyze, "a", "b", "c")] == ["a", "b"]
+
+
+def test_an_interruption_without_a_result_leaves_out_the_remaining_sources_too() -> None:
+    def analyze(source: str, progress: ProgressCallback | None) -> Timeline:
+        raise Interrupted(f"{source}: interrupted")
+
+    (result,) = run(analyze, "a", "b")
+    assert (str(result.error), result.status) == ("a: interrupted", 1)
 
 
 def test_a_timeline_that_cannot_be_saved_is_an_error() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import SourceError
+from kinoscope.core.errors import Interrupted, SourceError
 from kinoscope.pipeline import engine
 from kinoscope.views.timeline import Timeline
 
@@ -45,6 +45,8 @@ def classify_source(
         timeline = engine.run(opened, [task], timeline=Timeline(version=__version__), progress=progress)
     report = timeline.tasks["classify"]
     if "top" not in report.extra:
+        if timeline.decode.interrupted:
+            raise Interrupted(f"{source}: interrupted; no clip of it was classified yet")
         why = report.reason or next(iter(timeline.decode.errors), "no frame can be decoded")
         raise SourceError(f"{source}: {why}; give a video")
     return timeline

@@ -12,7 +12,7 @@ from kinoscope import __version__
 from kinoscope.core import files
 from kinoscope.core.addresses import short_name
 from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import OutputError, OutputExists, wrap_error
+from kinoscope.core.errors import Interrupted, OutputError, OutputExists, wrap_error
 from kinoscope.pipeline import analysis, inputs
 from kinoscope.results.base import Result
 from kinoscope.views.console.progress import bar
@@ -51,7 +51,7 @@ def run_each(
             result.timeline = timeline
         except Exception as error:
             result.error = wrap_error(error, result.source)
-        if result.timeline and result.timeline.decode.interrupted:
+        if isinstance(result.error, Interrupted) or (result.timeline and result.timeline.decode.interrupted):
             return results[:number]
     return results
 
