@@ -18,6 +18,7 @@ from kinoscope.models.formats.trained_model import TrainedModel, save_trained_mo
 from kinoscope.models.trainable import classifiers
 from kinoscope.models.trainable.classifiers import Network
 from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
+from kinoscope.pipeline.generation import GeneratedClipOptions
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
@@ -45,7 +46,7 @@ def clips(tmp_path_factory):
 
 
 def test_a_folder_gets_a_file_of_each_clip_and_a_page(model, tmp_path):
-    done = generate(model, n=3, out=tmp_path / "out", frames=8, quiet=True)
+    done = generate(model, n=3, out=tmp_path / "out", clips=GeneratedClipOptions(frames=8), quiet=True)
     names = {path.name for path in done.written}
     assert {"00000-disc.mp4", "00001-square.mp4", "00002-disc.mp4", "all.gif", "all.mp4", "sheet.png"} <= names
     assert (done.clips, done.frames, done.rate, done.labels) == (3, 8, 12.5, ["disc", "square", "disc"])
@@ -76,13 +77,14 @@ def test_interpolated_and_crossed_latents(model, tmp_path):
     assert generate(model, n=5, out=tmp_path / "a.gif", show="between", quiet=True).labels == ["disc"] * 5
     crossed = generate(model, n=9, out=tmp_path / "b.gif", show="crossed", quiet=True)
     assert crossed.labels == ["disc", "square", "disc"] * 3
-    only = generate(model, n=3, out=tmp_path / "c.gif", classes=["square"], quiet=True)
+    only = generate(model, n=3, out=tmp_path / "c.gif", clips=GeneratedClipOptions(classes=["square"]), quiet=True)
     assert only.labels == ["square"] * 3
 
 
 def test_a_real_clip_is_brought_into_the_model(model, clips, tmp_path, monkeypatch):
     monkeypatch.setattr("kinoscope.training.generation.inversion.STEPS", 2)
-    done = generate(model, n=4, out=tmp_path / "x.mp4", project=clips / "disc" / "0.mkv", frames=9, quiet=True)
+    longer = GeneratedClipOptions(frames=9)
+    done = generate(model, n=4, out=tmp_path / "x.mp4", project=clips / "disc" / "0.mkv", clips=longer, quiet=True)
     assert done.clips == 4
     assert done.psnr > 3
     with pytest.raises(SourceError, match="does not exist; name a clip"):
@@ -93,10 +95,10 @@ def test_a_real_clip_is_brought_into_the_model(model, clips, tmp_path, monkeypat
     ("options", "message"),
     [
         ({"n": 0}, "n 0 is not possible; give 1 to"),
-        ({"rate": 0}, "rate 0 is not possible; give 0.1 to 1000"),
+        ({"clips": GeneratedClipOptions(rate=0)}, "rate 0 is not possible; give 0.1 to 1000"),
         ({"show": "all"}, "no show 'all'"),
-        ({"classes": ["discs"]}, "no class 'discs'; did you mean disc"),
-        ({"truncation": -1}, "truncation -1 is not possible"),
+        ({"clips": GeneratedClipOptions(classes=["discs"])}, "no class 'discs'; did you mean disc"),
+        ({"clips": GeneratedClipOptions(truncation=-1)}, "truncation -1 is not possible"),
         ({"out": "x.txt"}, "give a name that ends in"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from kinoscope import generate
 from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
 from kinoscope.models.trainable.generators import BUNDLED, Generator, bundled_generators, find_generator, read_generator
+from kinoscope.pipeline.generation import GeneratedClipOptions
 
 NAMES = ("people", "shapes")
 CLIPS = 36
@@ -51,6 +52,8 @@ def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
 
 
 def test_they_go_by_their_names(tmp_path):
-    made = generate("shapes", n=4, classes=["disc"], out=tmp_path / "shapes.gif", quiet=True)
+    made = generate(
+        "shapes", n=4, clips=GeneratedClipOptions(classes=["disc"]), out=tmp_path / "shapes.gif", quiet=True
+    )
     assert (made.model, made.labels) == ("shapes", ["disc"] * 4)
     assert (tmp_path / "shapes.gif").stat().st_size > 1000

@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.terminal import warn
-from kinoscope.core.validation import pluralize
 
 if TYPE_CHECKING:
     from kinoscope.api.evaluate import EvaluateResult
-    from kinoscope.api.generate import GenerateResult
     from kinoscope.api.search import SearchResult
     from kinoscope.results.train import TrainingRun, TrainResult
-
-MAX_LISTED_CLIPS = 8
-"""Generated files that are all listed; of more, the last five are."""
-
-GENERATED_NOTICE = "each file says in its metadata that it was generated"
 
 
 def _print_paths(paths: Sequence[Path | str]) -> None:
@@ -135,16 +128,6 @@ def _print_classification_run(run: TrainingRun) -> None:
         print(f"  kinoscope {command} {run.folder}{arguments}")
 
 
-def _print_generate(result: GenerateResult) -> None:
-    speed = result.clips * result.frames / max(result.seconds, 1e-9)
-    clips = f"{pluralize(result.clips, 'clip')} of {result.frames} frames in {result.seconds:.1f} s"
-    print(f"{clips} ({speed:.0f} frames per second, {result.runtime})")
-    if result.psnr is not None:
-        print(f"the real clip is reconstructed with a PSNR of {result.psnr:.1f} dB")
-    print(GENERATED_NOTICE)
-    _print_paths(result.written[-5:] if len(result.written) > MAX_LISTED_CLIPS else result.written)
-
-
 def _print_search(result: SearchResult) -> None:
     from kinoscope.views.pages.search import print_search_results
 
@@ -156,7 +139,6 @@ def _print_search(result: SearchResult) -> None:
 
 PRINTERS: dict[str, Callable[[Any], None]] = {
     "evaluate": _print_evaluate,
-    "generate": _print_generate,
     "search": _print_search,
     "train": _print_train,
 }
