@@ -133,7 +133,7 @@ class Trainer(ABC):
     def parameters(self) -> int:
         """Number of parameters of the saved model."""
         nets = [part for part in self.parts().values() if isinstance(part, torch.nn.Module)]
-        return sum(parameter.numel() for parameter in nets[0].parameters())
+        return sum(parameter.numel() for net in nets[:1] for parameter in net.parameters())
 
     @abstractmethod
     def parts(self) -> Mapping[str, Part]:
@@ -153,17 +153,31 @@ class Trainer(ABC):
     def begin(self, folder: Path) -> None:  # noqa: B027, a hook
         """Write files of a new run that are not written again."""
 
-    @abstractmethod
     def train_epoch(self, on_step: StepCallback | None = None) -> Row:
         """Take the steps of an epoch; return the means of the metrics.
 
         Raises:
             TrainingError: a loss is no longer finite.
         """
+        rows = []
+        for batch in self.batches():
+            rows.append(self.train_step(batch))
+            self.step += 1
+            if on_step:
+                on_step(self.step)
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
-    @abstractmethod
+    def batches(self) -> Iterator[Any]:
+        """Yield the batches of the next epoch; ``seed``, ``epoch`` and ``step`` alone determine them."""
+        raise NotImplementedError(f"{type(self).__name__} has neither batches nor train_epoch")
+
+    def train_step(self, batch: Any) -> Row:
+        """Take an optimizer step, and return its metrics."""
+        raise NotImplementedError(f"{type(self).__name__} has neither train_step nor train_epoch")
+
     def dry_run_step(self) -> Row:
         """Take one step with every loss enabled, and return its metrics."""
+        return self.train_step(next(iter(self.batches())))
 
     def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, Pixels | None]:
         """Evaluate the weights after an epoch and write the model; return the metrics and a preview image."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -83,23 +84,16 @@ class PredictionTrainer(Trainer):
         """Return what has tensors that change."""
         return {"net": self.net, "optimizer": self.optimizer, "average": self.average}
 
-    def dry_run_step(self) -> Row:
-        """Take one step."""
-        return {"loss": self._train_step(next(self.clips.batches(0)))}
-
     def train_epoch(self, on_step: StepCallback | None = None) -> Row:
         """Take the steps of an epoch; return the mean loss and the learning rate."""
         self.net.train()
-        losses = []
-        batches = self.clips.batches(self.step)
-        for _ in range(self.options.steps):
-            losses.append(self._train_step(next(batches)))
-            self.step += 1
-            if on_step:
-                on_step(self.step)
-        return {"loss": float(np.mean(losses)), "lr": self.optimizer.param_groups[0]["lr"]}
+        return super().train_epoch(on_step) | {"lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _train_step(self, pixels: Pixels) -> float:
+    def batches(self) -> Iterator[Pixels]:
+        """Yield the clips (N, T, H, W, C) of each step of an epoch."""
+        return islice(self.clips.batches(self.step), self.options.steps)
+
+    def train_step(self, pixels: Pixels) -> Row:
         """Take a step; return its loss.
 
         Raises:
@@ -119,7 +113,7 @@ class PredictionTrainer(Trainer):
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.average.update(self.net)
-        return float(loss.detach())
+        return {"loss": float(loss.detach())}
 
     def evaluate_and_save(self, folder: Path, row: Row) -> tuple[Row, Pixels | None]:
         """Validate, write the predictor, and return metrics and a preview: context, actual, predicted frames."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Row
 from kinoscope.training.segments.data import ScoreCurve, ScoredVideo
 from kinoscope.training.segments.options import SegmentOptions
-from kinoscope.training.trainer import StepCallback, Trainer
+from kinoscope.training.trainer import Trainer
 
 MIN_CANDIDATE_OVERLAP = 0.3
 """Minimum overlap with a real segment of the candidates that are refined towards it."""
@@ -122,17 +123,11 @@ class SegmentTrainer(Trainer):
         """Return what has tensors that change."""
         return {"net": self.net, "optimizer": self.optimizer}
 
-    def train_epoch(self, on_step: StepCallback | None = None) -> Row:
-        """Take the steps of an epoch; return the mean loss."""
-        losses = []
-        for _ in range(min(EPOCH_STEPS, STEPS - self.step)):
-            losses.append(self.dry_run_step()["loss"])
-            self.step += 1
-            if on_step:
-                on_step(self.step)
-        return {"loss": float(np.mean(losses))}
+    def batches(self) -> Iterator[None]:
+        """Yield nothing for each step of an epoch: a batch is all candidates."""
+        return repeat(None, min(EPOCH_STEPS, STEPS - self.step))
 
-    def dry_run_step(self) -> Row:
+    def train_step(self, batch: None) -> Row:
         """Take a step: move the candidates near a real segment onto it, and predict their overlap afterwards."""
         self.optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - self.step / STEPS)
         targets = (self.truth - self.rows).clamp(-CONTEXT_STRIDES, CONTEXT_STRIDES)
