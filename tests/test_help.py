@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 
 import kinoscope
-from kinoscope.cli.commands import COMMANDS, flags
+from kinoscope.cli.commands import COMMANDS, find_command, flags
 from kinoscope.explanation.explain import METHODS
 from kinoscope.galleries import MATCH_THRESHOLDS
 from kinoscope.pipeline.render import Redaction
@@ -82,9 +82,9 @@ def test_defaults_in_the_text_are_those_of_the_code(shown: Callable[[str], str])
 def test_every_option_is_described_and_its_default_can_be_typed(shown: Callable[[str], str], verb: str) -> None:
     text = shown(verb)
     several = [
-        one.name for one in inspect.signature(COMMANDS[verb]).parameters.values() if one.kind is one.VAR_POSITIONAL
+        one.name for one in inspect.signature(find_command(verb)).parameters.values() if one.kind is one.VAR_POSITIONAL
     ]
-    for name in flags(COMMANDS[verb]).keys() - {"sources", *several}:
+    for name in flags(find_command(verb)).keys() - {"sources", *several}:
         flag = f"--{name.rstrip('_').replace('_', '-')}"
         assert re.search(rf"{flag}\b(?: --no-\S+)?(?: [A-Z|.]+)? +\w", text), flag
     assert not re.search(r"default: [(\[{]", text)
@@ -98,12 +98,12 @@ def test_the_help_of_every_verb_uses_the_words_of_the_field(shown: Callable[[str
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_option_has_a_replaced_word_in_its_name(verb: str) -> None:
-    assert [name for name in flags(COMMANDS[verb]) if {*name.split("_")} & REPLACED_IN_NAMES] == []
+    assert [name for name in flags(find_command(verb)) if {*name.split("_")} & REPLACED_IN_NAMES] == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_help_of_every_verb_begins_with_its_docstring(shown: Callable[[str], str], verb: str) -> None:
-    docstring = COMMANDS[verb].__doc__
+    docstring = find_command(verb).__doc__
     assert docstring
     assert docstring.split("\n\n")[0].split(":")[0].replace("`", "") in shown(verb).replace("`", "")
 
@@ -111,13 +111,13 @@ def test_the_help_of_every_verb_begins_with_its_docstring(shown: Callable[[str],
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_choice_of_a_type_is_named(shown: Callable[[str], str], verb: str) -> None:
     text = shown(verb)
-    for name, kind in flags(COMMANDS[verb]).items():
+    for name, kind in flags(find_command(verb)).items():
         for choice in get_args(kind) if get_origin(kind) is Literal else ():
             assert re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", text), (name, choice)
 
 
 def test_the_signature_of_python_has_the_same_names() -> None:
-    for name, verb in COMMANDS.items():
+    for name, verb in ((name, find_command(name)) for name in COMMANDS):
         assert name in ("library", "models") or getattr(kinoscope, name) is verb
         assert not get_args(inspect.signature(verb).return_annotation)
 

@@ -11,7 +11,7 @@ import pytest
 
 import kinoscope
 from kinoscope.api.deprecations import RENAMED, accept_old_names, rename_options
-from kinoscope.cli.commands import COMMANDS, flags
+from kinoscope.cli.commands import COMMANDS, find_command, flags
 from kinoscope.core.errors import OptionError
 from kinoscope.source.synthetic.video import flash_and_beep
 from tests.conftest import Call
@@ -118,7 +118,7 @@ def test_an_old_flag_runs(kinoscope: Callable[..., Call], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("verb", sorted(RENAMED))
 def test_an_old_name_reaches_the_verb(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    wrapped, got = COMMANDS[verb], {}
+    wrapped, got = find_command(verb), {}
     parameters = flags(wrapped)
 
     def record(*_: Any, **options: Any) -> None:
@@ -134,14 +134,14 @@ def test_an_old_name_reaches_the_verb(monkeypatch: pytest.MonkeyPatch, verb: str
 
 def test_new_names_exist_and_old_ones_do_not() -> None:
     for verb, names in RENAMED.items():
-        known = flags(COMMANDS[verb])
+        known = flags(find_command(verb))
         assert set(names.values()) <= set(known)
         assert not set(names) & set(known)
 
 
 def test_a_name_is_a_flag_in_all_verbs_or_in_none() -> None:
     kinds: dict[str, set[bool]] = {}
-    for verb in COMMANDS.values():
+    for verb in map(find_command, COMMANDS):
         for name, kind in flags(verb).items():
             kinds.setdefault(name, set()).add(kind is bool)
     assert [name for name, flags in kinds.items() if len(flags) > 1] == []
@@ -149,7 +149,7 @@ def test_a_name_is_a_flag_in_all_verbs_or_in_none() -> None:
 
 def test_a_name_takes_a_number_in_all_verbs_or_in_none() -> None:
     kinds: dict[str, set[bool]] = {}
-    for verb in COMMANDS.values():
+    for verb in map(find_command, COMMANDS):
         for name, kind in flags(verb).items():
             types = {*(get_args(kind) or [kind])} - {type(None)}
             kinds.setdefault(name, set()).add(types <= {int, float})

@@ -50,11 +50,11 @@ def test_importing_the_package_loads_not_even_numpy() -> None:
 
 def test_every_verb_is_a_function_of_the_package() -> None:
     import kinoscope as package
-    from kinoscope.cli.commands import COMMANDS
+    from kinoscope.cli.commands import COMMANDS, find_command
 
     # kinoscope.models is the package, with pull() and status(); so is kinoscope.library, with Library.
     for name in set(COMMANDS) - {"models", "library"}:
-        assert getattr(package, name) is COMMANDS[name]
+        assert getattr(package, name) is find_command(name)
     with pytest.raises(AttributeError, match="no attribute 'dance'"):
         package.dance  # noqa: B018
 

@@ -6,55 +6,32 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
+from importlib.metadata import EntryPoint
 from typing import Any, get_type_hints
 
-from kinoscope.api.analyze import analyze
-from kinoscope.api.bench import bench
-from kinoscope.api.classify import classify
-from kinoscope.api.convert import convert
-from kinoscope.api.detect import detect
-from kinoscope.api.enroll import enroll
-from kinoscope.api.evaluate import evaluate
-from kinoscope.api.explain import explain
-from kinoscope.api.gallery import gallery
-from kinoscope.api.generate import generate
-from kinoscope.api.library import library
-from kinoscope.api.lipsync import lipsync
-from kinoscope.api.models import models
-from kinoscope.api.predict import predict
-from kinoscope.api.recognize import recognize
-from kinoscope.api.search import search
-from kinoscope.api.sync import sync
-from kinoscope.api.train import train
-from kinoscope.api.watch import watch
 from kinoscope.core.options import Options
+from kinoscope.core.plugins import entry, load_entry
 from kinoscope.pipeline.options import is_group
 from kinoscope.source.names import SourceObject
 
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "analyze": analyze,
-    "classify": classify,
-    "convert": convert,
-    "detect": detect,
-    "enroll": enroll,
-    "evaluate": evaluate,
-    "explain": explain,
-    "gallery": gallery,
-    "generate": generate,
-    "library": library,
-    "lipsync": lipsync,
-    "predict": predict,
-    "recognize": recognize,
-    "search": search,
-    "sync": sync,
-    "train": train,
-    "watch": watch,
-    "models": models,
-    "bench": bench,
-}
+COMMANDS: dict[str, EntryPoint | Callable[..., Any]] = {
+    name: entry(f"api.{name}:{name}")
+    for name in (
+        "analyze", "classify", "convert", "detect", "enroll", "evaluate", "explain", "gallery", "generate", "library",
+        "lipsync", "predict", "recognize", "search", "sync", "train", "watch", "models", "bench",
+    )
+}  # fmt: skip
+"""The commands: public verbs, or where they are. A command line imports the one that it names."""
 
 SHORT_OPTIONS = {"-o": "--out", "-n": "--n"}
 """Short form -> option."""
+
+
+def find_command(name: str) -> Callable[..., Any]:
+    """Return the verb of a command."""
+    row = COMMANDS[name]
+    verb: Callable[..., Any] = load_entry(row) if isinstance(row, EntryPoint) else row
+    return verb
 
 
 def flags(verb: Callable[..., Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from kinoscope import __version__
 from kinoscope.api.deprecations import rename_options
-from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS, command, flags
+from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS, command, find_command, flags
 from kinoscope.cli.help import HELP, command_help, describe_parse_error, help_hint
 from kinoscope.cli.output import exit_status, print_result
 from kinoscope.cli.stdio import discard_output, escape_controls, fail, log_to_stderr, print_traceback
@@ -52,7 +52,7 @@ def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
     rest = [SHORT_OPTIONS.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
     command_line = rename_options(rest)
     # A JSON result stands alone, so the progress goes too.
-    if ("--quiet" in words or as_json) and words[0] in COMMANDS and "quiet" in flags(COMMANDS[words[0]]):
+    if ("--quiet" in words or as_json) and words[0] in COMMANDS and "quiet" in flags(find_command(words[0])):
         command_line.append("--quiet")
     return command_line, as_json, debug
 
@@ -70,8 +70,8 @@ def _run(words: list[str], as_json: bool, debug: bool) -> int:
         default_parameter=Parameter(negative_iterable=()),
         suppress_keyboard_interrupt=False,  # main() reports an interruption
     )
-    for name, verb in COMMANDS.items():
-        app.command(command(verb), name=name, help=command_help(name, words))
+    for name in [words[0]] if words and words[0] in COMMANDS else COMMANDS:
+        app.command(command(find_command(name)), name=name, help=command_help(name, words))
     try:
         result = app(words, exit_on_error=False, print_error=False)
         return max(print_result(words, result, as_json), exit_status(result))

@@ -22,7 +22,6 @@ from kinoscope.pipeline.arguments import (
     parse_task_options,
     split_tasks,
 )
-from kinoscope.pipeline.library_updates import ensure_library, store_analysis
 from kinoscope.pipeline.options import (
     AlertOptions,
     DecodingOptions,
@@ -137,7 +136,10 @@ def analyze_all(
     jobs = [Analysis(name, folder) for name, folder in zip(paths, folders, strict=True)]
     undelivered = (folders[0] if len(jobs) == 1 else folders[0].parent) / "undelivered.jsonl"
     with open_webhook(alerts.webhook, alerts.webhook_secret, undelivered, MAX_QUEUED_ALERTS) as post:
-        ensure_library(library)
+        if library is not None:
+            from kinoscope.pipeline.library_updates import ensure_library
+
+            ensure_library(library)
         return _analyze_each(jobs, options, post, library)
 
 
@@ -152,7 +154,10 @@ def _analyze_each(
             post_all(post, job.source, job.timeline, options.settings["rules"]["rules"])
         if job.interrupted or (job.timeline and interrupted(job.timeline)):
             return jobs[:number]
-        store_analysis(job, library)
+        if library is not None:
+            from kinoscope.pipeline.library_updates import store_analysis
+
+            store_analysis(job, library)
     return jobs
 
 
