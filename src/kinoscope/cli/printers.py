@@ -10,7 +10,6 @@ from kinoscope.core.terminal import warn
 
 if TYPE_CHECKING:
     from kinoscope.api.evaluate import EvaluateResult
-    from kinoscope.api.search import SearchResult
     from kinoscope.results.train import TrainingRun, TrainResult
 
 
@@ -128,18 +127,8 @@ def _print_classification_run(run: TrainingRun) -> None:
         print(f"  kinoscope {command} {run.folder}{arguments}")
 
 
-def _print_search(result: SearchResult) -> None:
-    from kinoscope.views.pages.search import print_search_results
-
-    for note in result.notes:
-        warn(note)
-    print_search_results(result.to_dict())
-    _print_paths(result.written)
-
-
 PRINTERS: dict[str, Callable[[Any], None]] = {
     "evaluate": _print_evaluate,
-    "search": _print_search,
     "train": _print_train,
 }
 """Verb -> what prints its result as text."""

@@ -85,6 +85,10 @@ class SearchHit:
         plain |= {"end": round(self.end, 3), "score": round(self.score, 4)}
         return plain | {"why": [match.to_dict() for match in self.why]}
 
+    def player_time(self, time: float) -> float:
+        """Return a presentation time as a player shows it: in seconds from the beginning of the video."""
+        return round(max(0.0, time - self.video.start), 3)
+
 
 @dataclass(frozen=True, slots=True)
 class VectorQuery:
