@@ -14,6 +14,7 @@ from kinoscope.core.options import Options
 from kinoscope.pipeline import trainings as table
 from kinoscope.pipeline.training_help import help_of
 from kinoscope.pipeline.trainings import PLUGINS, TRAININGS, Training, find_training, training_names
+from kinoscope.results.train import describe_epoch
 from kinoscope.training.options import TrainingOptions
 from kinoscope.training.trainer import Trainer
 
@@ -35,8 +36,9 @@ def test_every_row_loads_its_options_and_its_trainer(name):
     assert callable(build)
     kinds = {kind.task: kind for kind in _subclasses(Trainer)}
     assert name in kinds
-    assert row.usage.format("MODEL").count("MODEL") == 1
-    assert row.describe({"epoch": 1} | dict.fromkeys(row.columns, 0.25), 2).startswith("epoch 1/2  ")
+    assert all(command.format("MODEL").count("MODEL") == 1 for command in row.usage)
+    values = {"epoch": 1} | dict.fromkeys(row.columns, 0.25)
+    assert describe_epoch(values, row.columns, 2).startswith("epoch 1/2  ")
 
 
 def _subclasses(kind):
@@ -76,8 +78,9 @@ def test_the_help_of_every_training_loads_no_torch():
 def test_the_line_of_an_epoch():
     row = {"epoch": 3, "train_loss": 0.5, "val_loss": 0.25, "val_top1": 0.8, "other": 1.0, "seconds": 2.04}
     line = "epoch 3/9  loss 0.500  val loss 0.250  top-1 80.0 %  2.0 s"
-    assert find_training("classify").describe(row, 9) == line
-    assert find_training("sync").describe({"epoch": 2, "pair": 1, "loss": 3.5}) == "epoch 2  pair 1  loss 3.500"
+    assert describe_epoch(row, find_training("classify").columns, 9) == line
+    columns = find_training("sync").columns
+    assert describe_epoch({"epoch": 2, "pair": 1, "loss": 3.5}, columns) == "epoch 2  pair 1  loss 3.500"
 
 
 def test_an_unknown_training_is_refused():
@@ -87,7 +90,7 @@ def test_an_unknown_training_is_refused():
 
 PLUGIN = Training(
     name="brightness", learns="the brightness", data="clips", options="tests.pipeline.test_trainings:TrainingOptions",
-    trainer="tests.pipeline.test_trainings:no_trainer", columns={"loss": "loss {:.1f}"}, usage="kinoscope x {}",
+    trainer="tests.pipeline.test_trainings:no_trainer", columns={"loss": "loss {:.1f}"}, usage=("kinoscope x {}",),
 )  # fmt: skip
 
 

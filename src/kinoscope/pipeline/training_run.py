@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kinoscope.core.errors import OptionError
 from kinoscope.pipeline.run_folder import RunFolder, is_first_process
 from kinoscope.pipeline.trainings import Training, find_training
-from kinoscope.results.train import Row, TrainingRun, TrainResult
+from kinoscope.results.train import Row, TrainingRun, TrainResult, describe_epoch
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def run_training(
         return TrainResult(data, report=checks.check_labelled(data, options, quiet))
     if preview:
         return TrainResult(data, preview_path=checks.preview(data, options, folder))
-    return TrainResult(data, run=_train(training, options, data, folder, quiet or not is_first_process()))
+    run = _train(training, options, data, folder, quiet or not is_first_process())
+    run.columns, run.usage = training.columns, tuple(command.format(run.folder) for command in training.usage)
+    return TrainResult(data, run=run, written=run.written)
 
 
 def _demand_fit(training: Training, preview: bool, folder: RunFolder) -> None:
@@ -85,7 +87,7 @@ def _train(training: Training, options: TrainingOptions, data: str, folder: RunF
 
         def on_epoch(row: Row) -> None:
             if not quiet:
-                print(training.describe(row, trainer.epochs), file=sys.stderr)
+                print(describe_epoch(row, training.columns, trainer.epochs), file=sys.stderr)
 
         if training.adds_to_model:
             with bars(training.name) as progress:

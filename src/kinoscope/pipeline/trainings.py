@@ -15,7 +15,6 @@ from kinoscope.core.plugins import load_entry, load_row, plugins
 from kinoscope.core.validation import suggest
 
 if TYPE_CHECKING:
-    from kinoscope.results.train import Row
     from kinoscope.training.options import TrainingOptions
     from kinoscope.training.trainer import Trainer, TrainingSetup
 
@@ -40,7 +39,7 @@ class Training:
         options: ``module:class`` of its ``TrainingOptions``.
         trainer: ``module:function`` that returns a ``Trainer`` from the options and a ``TrainingSetup``.
         columns: metric -> template of its part of the line of an epoch, such as ``loss {:.3f}``.
-        usage: the command that uses the model, ``{}`` being its folder.
+        usage: the commands that use the model, ``{}`` being its folder.
         labelled: whether the clips have classes, so that a check also looks at splits and a preview is possible.
         audio: whether clips without audio are useless.
         adds_to_model: whether the result is added to the folder of a model, so that there is no run to resume.
@@ -52,7 +51,7 @@ class Training:
     options: str
     trainer: str
     columns: Mapping[str, str]
-    usage: str
+    usage: tuple[str, ...]
     labelled: bool = False
     audio: bool = False
     adds_to_model: bool = False
@@ -72,17 +71,6 @@ class Training:
         trainer: Trainer = load_entry(EntryPoint(self.name, self.trainer, PLUGINS))(options, setup)
         return trainer
 
-    def describe(self, row: Row, epochs: int | None = None) -> str:
-        """Return the metrics of an epoch as a line.
-
-        Args:
-            row: metrics of the epoch.
-            epochs: of the whole training, if known.
-        """
-        parts = [f"epoch {row['epoch']}" + (f"/{epochs}" if epochs else "")]
-        parts += [text.format(row[name]).replace("%", " %") for name, text in self.columns.items() if name in row]
-        return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
-
 
 _ROWS = (
     Training(
@@ -95,7 +83,10 @@ _ROWS = (
             "train_loss": "loss {:.3f}", "val_loss": "val loss {:.3f}", "val_top1": "top-1 {:.1%}",
             "val_map": "mAP {:.1%}",
         },
-        usage="kinoscope classify CLIP --model {}",
+        usage=(
+            "kinoscope classify CLIP --model {}", "kinoscope analyze VIDEO --model {}", "kinoscope evaluate {} CLIPS",
+            "kinoscope explain {} CLIP -o why",
+        ),
         labelled=True,
     ),
     Training(
@@ -105,7 +96,7 @@ _ROWS = (
         options="kinoscope.training.segments.options:SegmentOptions",
         trainer="kinoscope.pipeline.training_data.segments:build",
         columns={"loss": "loss {:.3f}"},
-        usage="kinoscope classify VIDEO --model {}",
+        usage=("kinoscope classify VIDEO --model {}",),
         adds_to_model=True,
     ),
     Training(
@@ -115,7 +106,7 @@ _ROWS = (
         options="kinoscope.training.sync.options:SyncOptions",
         trainer="kinoscope.pipeline.training_data.sync:build",
         columns={"pair": "pair {}", "loss": "loss {:.3f}"},
-        usage="kinoscope sync VIDEO --model {}",
+        usage=("kinoscope sync VIDEO --model {}",),
         audio=True,
     ),
     Training(
@@ -128,7 +119,7 @@ _ROWS = (
             "l1": "l1 {:.3f}", "disc_loss": "disc loss {:.3f}", "sync": "sync {:.3f}", "val_psnr": "val psnr {:.3f}",
             "val_opening": "val opening {:.3f}",
         },
-        usage="kinoscope lipsync VIDEO AUDIO --model {} -o OUT.mp4",
+        usage=("kinoscope lipsync VIDEO AUDIO --model {} -o OUT.mp4",),
         audio=True,
     ),
     Training(
@@ -141,7 +132,7 @@ _ROWS = (
             "disc_loss": "disc loss {:.3f}", "gen_loss": "gen loss {:.3f}", "disc_accuracy": "disc accuracy {:.3f}",
             "diversity": "diversity {:.3f}", "motion": "motion {:.3f}", "augment_probability": "augment {:.3f}",
         },
-        usage="kinoscope generate {} -n 16 -o OUT.mp4",
+        usage=("kinoscope generate {} -n 16 -o OUT.mp4",),
     ),
     Training(
         name="predict",
@@ -153,7 +144,7 @@ _ROWS = (
             "loss": "loss {:.3f}", "mse": "squared error {:.3f}", "last_frame_mse": "of the last frame {:.3f}",
             "ssim": "ssim {:.3f}", "last_frame_ssim": "of the last frame {:.3f}",
         },
-        usage="kinoscope predict {} VIDEO -o OUT.mp4",
+        usage=("kinoscope predict {} VIDEO -o OUT.mp4",),
     ),
 )  # fmt: skip
 

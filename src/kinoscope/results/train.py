@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 """Metrics of one epoch by name, ``epoch`` among them."""
+
+
+def describe_epoch(row: Row, columns: Mapping[str, str], epochs: int | None = None) -> str:
+    """Return the metrics of an epoch as a line.
+
+    Args:
+        row: metrics of the epoch.
+        columns: metric -> template of its part of the line.
+        epochs: of the whole training, if known.
+    """
+    parts = [f"epoch {row['epoch']}" + (f"/{epochs}" if epochs else "")]
+    parts += [text.format(row[name]).replace("%", " %") for name, text in columns.items() if name in row]
+    return "  ".join(parts + ([f"{row['seconds']:.1f} s"] if "seconds" in row else []))
 
 
 @dataclass(kw_only=True)
@@ -39,6 +53,8 @@ class TrainingRun(Result):
         unreadable: clip -> why it could not be used.
         advice: one-line diagnosis and fix; None if nothing is wrong.
         details: what the training reports beside; None if there is nothing.
+        columns: metric -> template of its part of the line of an epoch, such as ``loss {:.3f}``.
+        usage: the commands that use the model.
     """
 
     task: str
@@ -51,6 +67,8 @@ class TrainingRun(Result):
     unreadable: dict[str, str] = field(default_factory=dict)
     advice: str | None = None
     details: Any = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
