@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import kinoscope
-from kinoscope.pipeline.watching import AlertOptions, StreamOptions
+from kinoscope.pipeline.watching import DeliveryOptions, StreamOptions
 
 
 def resident() -> float:
@@ -43,8 +43,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) if options.clips else None
         seconds = 60 * options.minutes
-        alerts, stream = AlertOptions(clips_to=clips), StreamOptions(loop=True, for_=seconds)
-        done = kinoscope.watch(options.video, rules=options.rules, alerts=alerts, stream=stream, quiet=True)
+        delivery, stream = DeliveryOptions(clips_to=clips), StreamOptions(loop=True, for_=seconds)
+        done = kinoscope.watch(options.video, rules=options.rules, delivery=delivery, stream=stream, quiet=True)
     stopped.set()
     result = done.to_dict()
     del result["events"]

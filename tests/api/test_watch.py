@@ -18,7 +18,7 @@ from kinoscope.core.detections import Detections as Found
 from kinoscope.core.errors import OptionError, RulesError, SourceError
 from kinoscope.core.results import DecodeReport
 from kinoscope.pipeline.options import DecodingOptions
-from kinoscope.pipeline.watching import AlertOptions, StreamOptions
+from kinoscope.pipeline.watching import DeliveryOptions, StreamOptions
 from kinoscope.results.watch import WatchResult
 from kinoscope.views.timeline import Timeline
 
@@ -206,7 +206,7 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
         done = kinoscope.watch(
             str(film(tmp_path / "a.mp4")),
             rules=rules,
-            alerts=AlertOptions(
+            delivery=DeliveryOptions(
                 webhook=f"http://127.0.0.1:{server.server_port}",
                 undelivered=tmp_path / "undelivered.jsonl",
                 clips_to=tmp_path / "clips",
@@ -230,8 +230,11 @@ def test_a_clip_and_a_web_address(tmp_path, rules, monkeypatch):
 def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path, rules, monkeypatch):
     monkeypatch.setattr("kinoscope.pipeline.alerts.webhook.FIRST_RETRY_SECONDS", 0)
     undelivered = tmp_path / "undelivered.jsonl"
-    video, alerts = str(film(tmp_path / "a.mp4")), AlertOptions(webhook="http://127.0.0.1:9", undelivered=undelivered)
-    done = kinoscope.watch(video, rules=rules, alerts=alerts, quiet=True)
+    video, delivery = (
+        str(film(tmp_path / "a.mp4")),
+        DeliveryOptions(webhook="http://127.0.0.1:9", undelivered=undelivered),
+    )
+    done = kinoscope.watch(video, rules=rules, delivery=delivery, quiet=True)
     assert done.undelivered == 1
     assert json.loads(undelivered.read_text())["message"]["event"]["label"] == "across"
     assert len(done.events) == 1
@@ -241,10 +244,10 @@ def test_an_address_that_refuses_keeps_the_alert_and_the_watch_goes_on(tmp_path,
     ("options", "error", "message"),
     [
         ({"stream": StreamOptions(for_=0)}, OptionError, "no time to watch"),
-        ({"alerts": AlertOptions(webhook="file:///x")}, OptionError, "no valid URL"),
+        ({"delivery": DeliveryOptions(webhook="file:///x")}, OptionError, "no valid URL"),
         ({"stream": StreamOptions(live=True)}, OptionError, "is no address of a camera"),
         ({"stream": StreamOptions(live=True, loop=True)}, OptionError, "choose one"),
-        ({"alerts": AlertOptions(before=-1)}, OptionError, "before -1 is not possible; give 0 to 30"),
+        ({"delivery": DeliveryOptions(before=-1)}, OptionError, "before -1 is not possible; give 0 to 30"),
         ({"model": "nothing"}, OptionError, "nothing"),
     ],
 )

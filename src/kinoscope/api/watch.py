@@ -7,7 +7,7 @@ from pathlib import Path
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.pipeline.arguments import choose_device, choose_model
 from kinoscope.pipeline.options import DECODE_ALL, DecodingOptions
-from kinoscope.pipeline.watching import AS_IT_COMES, NO_DELIVERY, AlertOptions, StreamOptions, watch_source
+from kinoscope.pipeline.watching import AS_IT_COMES, NO_DELIVERY, DeliveryOptions, StreamOptions, watch_source
 from kinoscope.results.watch import WatchResult
 from kinoscope.source.names import SourceObject, name_of
 
@@ -17,7 +17,7 @@ def watch(
     source: SourceObject,
     *,
     rules: str | Path,
-    alerts: AlertOptions = NO_DELIVERY,
+    delivery: DeliveryOptions = NO_DELIVERY,
     stream: StreamOptions = AS_IT_COMES,
     decoding: DecodingOptions = DECODE_ALL,
     model: str | None = None,
@@ -29,7 +29,7 @@ def watch(
     Args:
         source: camera:0, a URL (rtsp, http, udp...), or a file.
         rules: YAML file of rules (see examples/rules.yaml).
-        alerts: where alerts are sent, and whether a clip of each is saved.
+        delivery: where alerts are sent, and whether a clip of each is saved.
         stream: how long the source is watched, and whether it is a camera or plays like one.
         decoding: the part of a file that is read, and limits.
         model: a card of the task objects (see `kinoscope models list`); the best that can be had if not given.
@@ -44,11 +44,11 @@ def watch(
             first frame is read.
     """
     card = "auto" if model is None else choose_model("objects", model.removeprefix("objects="))
-    alerts.check()
+    delivery.check()
     choose_device(device)
     decoding.resolve()
     name = name_of(source)
     stream.check(name)
     return watch_source(
-        name, rules, alerts=alerts, stream=stream, decoding=decoding, card=card, device=device, quiet=quiet
+        name, rules, delivery=delivery, stream=stream, decoding=decoding, card=card, device=device, quiet=quiet
     )

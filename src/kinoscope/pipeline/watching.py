@@ -45,7 +45,7 @@ SHUTDOWN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertOptions:
+class DeliveryOptions:
     """Where alerts are sent, and whether a clip of each is saved.
 
     Attributes:
@@ -126,7 +126,7 @@ class StreamOptions:
             )
 
 
-NO_DELIVERY = AlertOptions()
+NO_DELIVERY = DeliveryOptions()
 """The default: alerts are printed, and neither posted nor recorded."""
 
 AS_IT_COMES = StreamOptions()
@@ -137,7 +137,7 @@ def watch_source(
     source: str,
     rules: str | Path,
     *,
-    alerts: AlertOptions = NO_DELIVERY,
+    delivery: DeliveryOptions = NO_DELIVERY,
     stream: StreamOptions = AS_IT_COMES,
     decoding: DecodingOptions = DECODE_ALL,
     card: str = "auto",
@@ -149,7 +149,7 @@ def watch_source(
     Args:
         source: address, device or file.
         rules: path of the YAML file of rules.
-        alerts: where alerts are sent besides standard output.
+        delivery: where alerts are sent besides standard output.
         stream: how long and at which speed it is read.
         decoding: the part of a file that is read, and limits.
         card: of the detector.
@@ -165,9 +165,9 @@ def watch_source(
     rule_file = read_rules(rules, ["objects"], {"objects": card}, recording=False)
     result = WatchResult(str(source))
     with ExitStack() as stack:
-        hook = stack.enter_context(_open_webhook(alerts))
+        hook = stack.enter_context(_open_webhook(delivery))
         arrivals = stack.enter_context(_open(source, stream, decoding))
-        recorder = _recorder(alerts)
+        recorder = _recorder(delivery)
         clock = _clock(rule_file, arrivals.info, stream)
         rule_engine = _rule_engine(rule_file, arrivals.info, clock)
         lines = None if quiet else LineWriter(sys.stdout, describe_source(arrivals.info), __version__)
@@ -180,10 +180,10 @@ def watch_source(
     return _with_statistics(result, hook)
 
 
-def _open_webhook(alerts: AlertOptions) -> AbstractContextManager[Webhook | None]:
+def _open_webhook(delivery: DeliveryOptions) -> AbstractContextManager[Webhook | None]:
     """Open the webhook of the options, if there is one."""
     return open_webhook(
-        alerts.webhook, alerts.webhook_secret, Path(alerts.undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS
+        delivery.webhook, delivery.webhook_secret, Path(delivery.undelivered), MAX_QUEUED_ALERTS, SHUTDOWN_SECONDS
     )
 
 
@@ -207,15 +207,15 @@ def _open(source: str, stream: StreamOptions, decoding: DecodingOptions) -> Arri
     return ArrivalTimes(opened)
 
 
-def _recorder(alerts: AlertOptions) -> Recorder | None:
+def _recorder(delivery: DeliveryOptions) -> Recorder | None:
     """Return the recorder of clips; None without a folder for them."""
     from kinoscope.pipeline.alerts.recorder import Recorder
 
-    if alerts.clips_to is None:
+    if delivery.clips_to is None:
         return None
-    folder = Path(alerts.clips_to)
+    folder = Path(delivery.clips_to)
     prepare_folder(folder)
-    return Recorder(folder, alerts.before, alerts.after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
+    return Recorder(folder, delivery.before, delivery.after, prefix=f"{datetime.now():%Y%m%d-%H%M%S}-")
 
 
 def _clock(rules: RuleFile, info: SourceInfo, stream: StreamOptions) -> WallClock | None:
