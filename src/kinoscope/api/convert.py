@@ -30,10 +30,10 @@ def convert(
         TimelineError: the timeline cannot be read.
         OutputError: the folder cannot be written.
     """
-    from kinoscope.views.registry import VIEWS
+    from kinoscope.views.registry import view_names
 
     views = choose_views(to, "to")
     if not views:
-        raise OptionError(f"no format is given; choose from {', '.join(VIEWS)}")
+        raise OptionError(f"no format is given; choose from {', '.join(view_names())}")
     written = convert_timeline(Path(timeline), views, Path(out) if out else None, overwrite)
     return ConvertResult(str(timeline), written=written)

@@ -23,17 +23,17 @@ def convert_timeline(timeline: Path, views: Sequence[str], out: Path | None, ove
         OutputError: the folder cannot be written, or contains other results.
     """
     from kinoscope.views.formats.json import load
-    from kinoscope.views.registry import VIEWS
+    from kinoscope.views.registry import find_view
 
     loaded = load(timeline)
     file = timeline / "timeline.json" if timeline.is_dir() else timeline
     folder = out or file.parent
-    names = [name for view in views for name in VIEWS[view].paths]
+    names = [name for view in views for name in find_view(view).paths]
     with claim_output(folder, _command_of(file), [file], names=names, overwrite=overwrite, private=is_private(file)):
         prepare_folder(folder)
-        written = [folder / VIEWS[view].filename for view in views]
+        written = [folder / find_view(view).filename for view in views]
         for view, target in zip(views, written, strict=True):
-            VIEWS[view].write(loaded, target)
+            find_view(view).write(loaded, target)
         return written
 
 

@@ -1,0 +1,1 @@
+"""A task, a format, a model and a network of another package."""
