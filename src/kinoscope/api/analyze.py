@@ -57,10 +57,10 @@ def analyze(
             folder of a model that you trained, which adds the task classify.
         device: auto (a GPU if there is one), cpu or cuda.
         decoding: the part of a source that is read.
-        processing: how frames are processed.
+        processing: the number of frames, a gallery, and the options of the tasks.
         alerts: rules, and what is done with their alerts.
-        redaction: what a copy of the video must not show.
-        output: what is written, and over what.
+        redaction: people and text that a copy of the video must not show.
+        output: files that are written, and those that may be replaced.
 
     Returns:
         The Analysis of the source; of a list of sources a list, in order.

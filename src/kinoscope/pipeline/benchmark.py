@@ -32,8 +32,8 @@ def measure_analysis(source: str, tasks: Sequence[str], device: str = "auto", by
 
     wall, cpu = time.perf_counter(), time.process_time()
     with open_source(source) as opened:
-        made = analysis.AnalysisOptions(tasks, device=device).make_tasks(tasks)
-        timeline = engine.run(opened, made, threaded=not by_part)
+        created = analysis.AnalysisOptions(tasks, device=device).make_tasks(tasks)
+        timeline = engine.run(opened, created, threaded=not by_part)
     result = BenchResult(str(Address(source)), frames=timeline.decode.frames)
     result.wall_seconds = round(time.perf_counter() - wall, 2)
     result.cpu_seconds = round(time.process_time() - cpu, 2)

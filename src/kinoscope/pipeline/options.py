@@ -52,7 +52,7 @@ DECODE_ALL = DecodingOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessingOptions:
-    """How frames are processed: how many, by which options of the tasks, and with what the user gives them.
+    """Options of processing: the number of frames, a gallery, and the options of the tasks.
 
     Attributes:
         rate: maximum number of frames per second that are analyzed; all if not given.
@@ -119,7 +119,7 @@ class AlertOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactionOptions:
-    """What a copy of the video must not show.
+    """People and text that a copy of the video must not show.
 
     Attributes:
         blur: hide faces, people or text (several separated by commas) in blurred.mp4, and in annotated.mp4 if that is
@@ -136,7 +136,7 @@ class RedactionOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What is written, and over what.
+    """Files that are written, and those that may be replaced.
 
     Attributes:
         export: further formats, separated by commas: csv, parquet, coco, mot, activitynet, vtt, srt, otio, jsonl.

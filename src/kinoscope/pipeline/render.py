@@ -44,7 +44,7 @@ often, detect small objects too, and keep short and doubtful tracks."""
 
 @dataclass(frozen=True)
 class Redaction:
-    """What a redacted video must not show.
+    """Kinds of content that a redacted video must not show.
 
     Attributes:
         kinds: of ``views.video.redaction_plan.KINDS``.
