@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import kinoscope
 from kinoscope.core import privacy
 from kinoscope.models import store
 from kinoscope.source.synthetic.video import flash_and_beep
@@ -76,8 +75,3 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: os.environ[name] for name in privacy.OPT_OUT_VARIABLES if name != "ORT_DISABLE_TELEMETRY"} == {
         name: value for name, value in privacy.OPT_OUT_VARIABLES.items() if name != "ORT_DISABLE_TELEMETRY"
     }
-
-
-def test_the_package_lists_its_public_names() -> None:
-    assert set(kinoscope.__all__) == set(dir(kinoscope))
-    assert "analyze" in dir(kinoscope)
