@@ -59,7 +59,7 @@ ProgressBars = Callable[[str], AbstractContextManager[ProgressCallback | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """The circumstances in which a trainer is built.
+    """The arguments from which a trainer is built, beside its options.
 
     Attributes:
         data: name of the data.
@@ -196,7 +196,8 @@ class Trainer(ABC):
 
     def metadata(self) -> dict[str, Any]:
         """Return the rest of the state, as plain values for JSON."""
-        return {"step": self.step, "averaged": sum(average.steps for average in self._averages())} | self.state_values()
+        averaged = max((average.steps for average in self._averages()), default=0)
+        return {"step": self.step, "averaged": averaged} | self.state_values()
 
     def restore(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
         """Restore state from a checkpoint; RuntimeError, ValueError or KeyError if it is of another network."""

@@ -75,7 +75,7 @@ class PairTraining:
         )
         self.step = 0
         self.losses: list[float] = []
-        self.random_state = torch.get_rng_state()
+        self.random_states = _random_states(device)
 
     def train_steps(self, count: int, on_step: Callable[[], None] | None = None) -> None:
         """Take some steps.
@@ -83,13 +83,13 @@ class PairTraining:
         Raises:
             TrainingError: the loss is no longer finite.
         """
-        torch.set_rng_state(self.random_state)
+        _set_random_states(self.random_states, self.device)
         for _ in range(count):
             self.losses = [*self.losses[1 - LOSS_STEPS :], self._train_step()]
             self.step += 1
             if on_step:
                 on_step()
-        self.random_state = torch.get_rng_state()
+        self.random_states = _random_states(self.device)
 
     def _train_step(self) -> float:
         length = int(self.sampler.generator.choice(SEGMENT_FRAMES))
@@ -117,7 +117,7 @@ class PairTraining:
             "lr": group["lr"],
             "betas": group["betas"],
             "sampler": self.sampler.generator.bit_generator.state,
-            "torch": self.random_state.numpy().tobytes().hex(),
+            "torch": [state.numpy().tobytes().hex() for state in self.random_states],
         }
 
     def restore_values(self, values: Mapping[str, Any]) -> None:
@@ -127,7 +127,20 @@ class PairTraining:
         group["lr"], group["betas"] = values["lr"], tuple(values["betas"])
         self.schedule.last_epoch = self.step
         self.sampler.generator.bit_generator.state = values["sampler"]
-        self.random_state = torch.frombuffer(bytearray.fromhex(values["torch"]), dtype=torch.uint8)
+        states = [bytearray.fromhex(state) for state in values["torch"]]
+        self.random_states = [torch.frombuffer(state, dtype=torch.uint8) for state in states]
+
+
+def _random_states(device: torch.device) -> list[Tensor]:
+    """Return the states of the random generators of the CPU and, if the device is one, of the GPU."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _set_random_states(states: Sequence[Tensor], device: torch.device) -> None:
+    """Set the states that ``_random_states`` returned; those of a GPU only where there is one."""
+    torch.set_rng_state(states[0])
+    if device.type == "cuda" and len(states) > 1:
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def _width(step: int, steps: int) -> float:
