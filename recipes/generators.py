@@ -20,6 +20,7 @@ from typing import Any
 from kinoscope import evaluate, train
 from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
 from kinoscope.models.trainable.generators import Generator, save_generator
+from kinoscope.pipeline.evaluation.options import ScoredClipOptions
 
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
 
@@ -70,7 +71,8 @@ def score_people(run: Path, clips: Path, out: Path) -> dict[str, Any]:
     """Return scores of generated clips against the real ones, in the features of a classifier of the real ones."""
     if not (out / "classifier" / "model.json").exists():
         train("classify", str(clips), *CLASSIFIER, out=out / "classifier")
-    result = evaluate(str(run), clips, n=144, features=str(out / "classifier"), out=out / "scores")
+    enough = ScoredClipOptions(n=144)
+    result = evaluate(str(run), clips, clips=enough, features=str(out / "classifier"), out=out / "scores")
     assert result.generation is not None
     scores = result.generation.scores
     return {

@@ -10,6 +10,7 @@ import pytest
 
 from kinoscope.api.evaluate import evaluate
 from kinoscope.core.errors import DatasetError, ModelError, OptionError
+from kinoscope.pipeline.evaluation.options import ScoredClipOptions
 from kinoscope.training.data.readers import read_dataset
 from kinoscope.training.data.splits import save_splits
 from kinoscope.training.evaluation.scores import load_scores
@@ -123,17 +124,17 @@ def test_the_split_is_the_datas_own(tiny: Make, tmp_path: Path) -> None:
         for name in ("red", "green"):
             for number in range(count):
                 film(folder / split / name / f"{number}.mp4", (name, 1))
-    options: dict[str, Any] = {"out": tmp_path / "out", "views": 1, "quiet": True}
-    scores = evaluate(str(tiny()), folder, **options).scores
+    options: dict[str, Any] = {"out": tmp_path / "out", "quiet": True}
+    scores = evaluate(str(tiny()), folder, clips=ScoredClipOptions(views=1), **options).scores
     assert scores is not None
     assert (scores.split, len(scores.clips)) == ("test", 4)
-    everything = evaluate(str(tiny()), folder, split="all", **options).scores
+    everything = evaluate(str(tiny()), folder, clips=ScoredClipOptions(views=1, split="all"), **options).scores
     assert everything is not None
     assert len(everything.clips) == 10
     with pytest.raises(DatasetError, match="has no clips of split val: it has train, test; give --split all"):
-        evaluate(str(tiny()), folder, split="val", **options)
+        evaluate(str(tiny()), folder, clips=ScoredClipOptions(views=1, split="val"), **options)
     with pytest.raises(OptionError, match="there is no split 'some'; known: train, val, test, all"):
-        evaluate(str(tiny()), folder, split="some", **options)
+        evaluate(str(tiny()), folder, clips=ScoredClipOptions(views=1, split="some"), **options)
 
 
 def test_a_model_is_scored_on_what_it_has_not_learned(tiny: Make, clips: Path, tmp_path: Path) -> None:
@@ -142,26 +143,29 @@ def test_a_model_is_scored_on_what_it_has_not_learned(tiny: Make, clips: Path, t
     val = [example for example in dataset.examples if example.path.endswith("2.mp4")]
     train = [example for example in dataset.examples if example not in val]
     save_splits(model / "splits.json", {"train": train, "val": val, "test": []}, dataset)
-    options: dict[str, Any] = {"out": tmp_path / "out", "views": 1, "quiet": True}
-    scores = evaluate(str(model), clips, **options).scores
+    options: dict[str, Any] = {"out": tmp_path / "out", "quiet": True}
+    scores = evaluate(str(model), clips, clips=ScoredClipOptions(views=1), **options).scores
     assert scores is not None
     assert (scores.split, len(scores.clips)) == ("val", 3)
     assert "best epoch" in scores.notes[0]
-    scores = evaluate(str(model), clips, split="all", **options).scores
+    scores = evaluate(str(model), clips, clips=ScoredClipOptions(views=1, split="all"), **options).scores
     assert scores is not None
     assert "was trained on 6 of these clips" in scores.notes[0]
-    scores = evaluate(str(tiny("other")), clips, **options, overwrite=True).scores
+    scores = evaluate(str(tiny("other")), clips, clips=ScoredClipOptions(views=1), **options, overwrite=True).scores
     assert scores is not None
     assert (scores.split, scores.notes) == ("all", ())
 
 
 def test_groups_make_the_intervals(tiny: Make, clips: Path, tmp_path: Path) -> None:
-    found = evaluate(str(tiny()), clips, group="number", out=tmp_path / "out", views=1, quiet=True).scores
+    grouped = ScoredClipOptions(group="number", views=1)
+    found = evaluate(str(tiny()), clips, clips=grouped, out=tmp_path / "out", quiet=True).scores
     assert found is not None
     assert found.groups == 3
     model = tiny("grouped")
     (model / "options.json").write_text('{"options": {"group": "number"}}')
-    again = evaluate(str(model), clips, out=tmp_path / "out", views=1, quiet=True, overwrite=True).scores
+    again = evaluate(
+        str(model), clips, clips=ScoredClipOptions(views=1), out=tmp_path / "out", quiet=True, overwrite=True
+    ).scores
     assert again is not None
     assert again.measures == found.measures
 
@@ -171,7 +175,9 @@ def test_many_labels_need_a_model_for_them(tiny: Make, tmp_path: Path) -> None:
     film(tmp_path / "b.mp4", ("blue", 1))
     table = tmp_path / "clips.csv"
     table.write_text("path,label\na.mp4,red\nb.mp4,blue|red\n")
-    found = evaluate(str(tiny(multilabel=True)), table, out=tmp_path / "out", views=1, quiet=True).scores
+    found = evaluate(
+        str(tiny(multilabel=True)), table, clips=ScoredClipOptions(views=1), out=tmp_path / "out", quiet=True
+    ).scores
     assert found is not None
     assert list(found.measures) == ["map"]
     with pytest.raises(DatasetError, match="model2 predicts one class of each"):
@@ -207,7 +213,7 @@ def test_timed_segments_are_scored(kinoscope: Any, tiny: Make, tmp_path: Path) -
     every = kinoscope("evaluate", tiny(), table, "-o", tmp_path / "out", "--split", "all", "--json")
     assert json.loads(every.out)["segments"]["precisions"]["red"][0] == pytest.approx(0.5 + 0.5 * 2 / 3, abs=0.2)
     with pytest.raises(DatasetError, match="has no video with segments of split test; it has: train, val"):
-        evaluate(str(tiny()), table, split="test", out=tmp_path / "out")
+        evaluate(str(tiny()), table, clips=ScoredClipOptions(split="test"), out=tmp_path / "out")
     with pytest.raises(OptionError, match="--compare takes labelled clips"):
         evaluate(str(tiny()), table, compare=str(tiny("b")), out=tmp_path / "new")
 

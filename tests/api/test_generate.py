@@ -11,16 +11,17 @@ from kinoscope.api.evaluate import evaluate
 from kinoscope.api.generate import generate
 from kinoscope.api.train import train
 from kinoscope.cli import main
-from kinoscope.cli.printers import PRINTERS
 from kinoscope.core.errors import DatasetError, ModelError, OptionError, OutputError, SourceError
 from kinoscope.core.sampling import Sampling
 from kinoscope.models.formats.trained_model import TrainedModel, save_trained_model
 from kinoscope.models.trainable import classifiers
 from kinoscope.models.trainable.classifiers import Network
 from kinoscope.models.trainable.generators import GeneratorMetadata, new_generator, save_generator
+from kinoscope.pipeline.evaluation.options import ScoredClipOptions
 from kinoscope.pipeline.generation import GeneratedClipOptions
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.source.synthetic.moving_shapes import draw_moving
+from kinoscope.views.console.printers import render
 
 FACTS = GeneratorMetadata(width=8, size=16, frames=6, rate=12.5, classes=("disc", "square"))
 
@@ -178,7 +179,15 @@ def eye(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys):
-    done = evaluate(str(model), clips, n=24, features=str(eye), out=tmp_path / "scores", device="cpu", quiet=True)
+    done = evaluate(
+        str(model),
+        clips,
+        clips=ScoredClipOptions(n=24),
+        features=str(eye),
+        out=tmp_path / "scores",
+        device="cpu",
+        quiet=True,
+    )
     scores = done.generation.scores
     baselines = scores.baselines
     assert list(baselines) == ["as they are", "frames shuffled", "blurred", "first frame repeated"]
@@ -191,21 +200,41 @@ def test_a_generator_is_scored_beside_floors(model, clips, eye, tmp_path, capsys
     assert set(scores.by_class) == {"disc", "square"}
     assert scores.copies == []
     assert {path.name for path in done.written} == {"scores.json", "samples.mp4", "pairs.mp4", "report.html"}
-    PRINTERS["evaluate"](done)
+    render(done)
     assert scores.protocol.hash in capsys.readouterr().out
 
     again = evaluate(
-        str(model), clips, n=24, features=str(eye), out=tmp_path / "b", compare=str(tmp_path / "scores/scores.json"),
-        device="cpu", quiet=True,
-    )  # fmt: skip
+        str(model),
+        clips,
+        clips=ScoredClipOptions(n=24),
+        features=str(eye),
+        out=tmp_path / "b",
+        compare=str(tmp_path / "scores/scores.json"),
+        device="cpu",
+        quiet=True,
+    )
     assert again.generation.other["fvd"] == pytest.approx(scores.fvd, rel=1e-6)
     with pytest.raises(OptionError, match="protocols differ: real 30 there, 20 here; generated 24 there, 16 here"):
         evaluate(
-            str(model), clips, n=16, features=str(eye), out=tmp_path / "c", device="cpu", quiet=True,
+            str(model),
+            clips,
+            clips=ScoredClipOptions(n=16),
+            features=str(eye),
+            out=tmp_path / "c",
+            device="cpu",
+            quiet=True,
             compare=str(tmp_path / "scores/scores.json"),
-        )  # fmt: skip
+        )
     with pytest.raises(OptionError, match="n 8 is not possible; give 16 or more"):
-        evaluate(str(model), clips, n=8, features=str(eye), out=tmp_path / "d", device="cpu", quiet=True)
+        evaluate(
+            str(model),
+            clips,
+            clips=ScoredClipOptions(n=8),
+            features=str(eye),
+            out=tmp_path / "d",
+            device="cpu",
+            quiet=True,
+        )
 
 
 def test_copies_are_called_so(clips):

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kinoscope.cli.printers import PRINTERS
 from kinoscope.cli.stdio import discard_output, fail
 from kinoscope.core.launcher import current_launch
 from kinoscope.core.terminal import warn
@@ -50,8 +49,6 @@ def _print(words: Sequence[str], result: Any, as_json: bool) -> None:
         return
     if as_json:
         print(json.dumps(to_json(words[0], result), allow_nan=False))
-    elif words[0] in PRINTERS:
-        PRINTERS[words[0]](result)
     else:
         _render(result)
 

@@ -1,4 +1,4 @@
-"""Predictions and scores of a classifier, comparisons and segments, on the terminal."""
+"""Scores on the terminal: of a classifier on clips or segments, of two that are compared, or of a generator."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kinoscope.core.validation import pluralize
+from kinoscope.results.evaluate import EvaluateResult
+from kinoscope.views.console.render import print_paths, render
 from kinoscope.views.formats.plain import one_line
 
 if TYPE_CHECKING:
@@ -20,6 +22,21 @@ MEASURE_NAMES = {
 """Metric -> its printed name."""
 MAX_CLASSES = 20
 """Classes that are printed; of more, those with the lowest recall."""
+
+
+@render.register
+def render_scores(result: EvaluateResult) -> None:
+    """Print the scores of clips, of segments or of a generator, the comparison, and the written files."""
+    plain = result.to_dict()
+    if result.scores:
+        print_scores(plain["scores"])
+    if result.comparison:
+        print_comparison(plain["comparison"])
+    if result.segments:
+        print_segments(plain)
+    if result.generation:
+        print_generator_scores(plain)
+    print_paths(result.written)
 
 
 def percent(share: float | None) -> str:
@@ -157,3 +174,14 @@ def print_segments(evaluation: Mapping[str, Any], console: Console | None = None
         name, reason = next(iter(segments["unreadable"].items()))
         videos = pluralize(len(segments["unreadable"]), "video")
         console.print(Text(one_line(f"{videos} not counted, such as {name}: {reason}")), soft_wrap=True)
+
+
+def print_generator_scores(evaluation: Mapping[str, Any]) -> None:
+    """Print the scores of a generator, from an evaluation given as a dict."""
+    from kinoscope.views.pages.generated import score_tables
+
+    for title, rows in score_tables(evaluation)[:-1]:
+        print(title)
+        for name, value, beside in rows:
+            print(f"  {name:<48} {value:>10}  {beside}")
+    print(f"protocol {evaluation['generation']['protocol_hash']}: {evaluation['generation']['protocol_text']}")

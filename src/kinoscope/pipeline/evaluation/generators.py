@@ -1,11 +1,12 @@
-"""``kinoscope evaluate`` of a generator: how near its clips are to real ones, under a documented protocol."""
+"""Scores of a generator: how near its clips are to real ones, under a documented protocol."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,15 @@ from kinoscope.core.errors import DatasetError, OptionError
 from kinoscope.core.files import atomic_write, prepare_folder
 from kinoscope.core.untrusted import read_json
 from kinoscope.core.validation import require_number
+from kinoscope.pipeline.evaluation.options import ClaimScores, ScoredClipOptions
+from kinoscope.results.evaluate import EvaluateResult, GeneratorEvaluation
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from kinoscope.core.media import Pixels
     from kinoscope.models.trainable.generators import Generator
     from kinoscope.training.data.dataset import Dataset
     from kinoscope.training.generation.metrics import ClipSet, Features, GenerationScores, Protocol
-
-SAMPLES = 256
-"""Default number of generated clips, and approximately of real ones."""
 
 PAGE_CLIPS = 64
 """Generated clips on the page."""
@@ -36,69 +34,64 @@ FRAME_FEATURES = "efficientnet-lite0"
 """Network of the frame features for content consistency, if it is cached."""
 
 
-@dataclass(kw_only=True)
-class EvaluateGeneratorResult:
-    """Scores of a generator.
-
-    Attributes:
-        scores: of the model.
-        other: of what it was compared with, and ``other_name``.
-        unreadable: real clip -> why it could not be used.
-    """
-
-    model: str
-    scores: GenerationScores
-    other_name: str = ""
-    other: dict[str, Any] | None = None
-    unreadable: dict[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a dictionary for JSON."""
-        plain = {"model": self.model, "generation": self.scores.to_dict(), "unreadable": self.unreadable}
-        return plain | ({"other": {"model": self.other_name, "generation": self.other}} if self.other else {})
-
-
 def evaluate_generator(
     model: str | Path,
     data: str | Path,
-    folder: Path,
     *,
-    n: int,
     features: str | None,
     classifier: str | None,
     compare: str | None,
-    group: str,
+    clips: ScoredClipOptions,
+    claim: ClaimScores,
     device: str,
-    seed: int,
     quiet: bool,
-) -> tuple[EvaluateGeneratorResult, list[Path]]:
-    """Score a generator on real clips, and write scores.json and report.html; see ``api.evaluate``."""
+) -> EvaluateResult:
+    """Score a generator on real clips, and write scores.json, a page and clips; see ``run.evaluate_model``.
+
+    Args:
+        claim: claims the folder for the files.
+
+    Raises:
+        OptionError: there are too few clips, or a model or the scores to compare with cannot be used.
+        DatasetError: there are no real clips, or too few.
+    """
+    from kinoscope.models.trainable.generators import Generator
+    from kinoscope.training.generation.metrics import demand_enough
+
+    folder = claim()
+    _demand_usable(clips.n, features, classifier, compare)
+    generator = Generator(model, device)
+    real, dataset, unreadable = read_real(data, generator, clips.n, clips.group)
+    demand_enough(len(real), clips.n)
+    embeddings = _features(features, generator.metadata.rate, device)
+    protocol = _protocol(generator, embeddings, dataset, len(real), clips.n, clips.seed)
+    saved = _read_scores(compare, protocol) if compare and Path(compare).is_file() else None
+    if folder is not None:
+        prepare_folder(folder)
+    recognizer = _features(classifier, generator.metadata.rate, device) if classifier else None
+    scoring = _Scoring(real, embeddings, recognizer, device, clips.seed, clips.n, quiet)
+    generated, scores = scoring.run(generator, protocol)
+    evaluation = GeneratorEvaluation(model=generator.folder.resolve().name, scores=scores, unreadable=unreadable)
+    if saved:
+        evaluation.other_name, evaluation.other = saved
+    elif compare:
+        other = Generator(compare, device)
+        evaluation.other_name, evaluation.other = other.folder.resolve().name, scoring.run(other, protocol)[1].to_dict()
+    written = [] if folder is None else _write(evaluation, generated, real, generator, folder)
+    return EvaluateResult(str(data), evaluation.model, generation=evaluation, unreadable=unreadable, written=written)
+
+
+def _demand_usable(n: int, features: str | None, classifier: str | None, compare: str | None) -> None:
+    """Raise OptionError or ModelError for what cannot be used, before any clip is read."""
     from kinoscope.models.inference.classifier import find_classifier
-    from kinoscope.models.trainable.generators import Generator, find_generator
-    from kinoscope.training.generation.metrics import MIN_CLIPS, demand_enough
+    from kinoscope.models.trainable.generators import find_generator
+    from kinoscope.training.generation.metrics import MIN_CLIPS
 
     require_number("n", n, MIN_CLIPS)
     for name in filter(None, (features, classifier)):
         find_classifier(name)
     if compare and not Path(compare).is_file():
         find_generator(compare)
-    generator = Generator(model, device)
-    real, dataset, unreadable = read_real(data, generator, n, group)
-    demand_enough(len(real), n)
-    embeddings = _features(features, generator.metadata.rate, device)
-    protocol = _protocol(generator, embeddings, dataset, len(real), n, seed)
-    saved = _read_scores(compare, protocol) if compare and Path(compare).is_file() else None
-    prepare_folder(folder)
-    recognizer = classifier and _features(classifier, generator.metadata.rate, device)
-    scoring = _Scoring(real, embeddings, recognizer, device, seed, n, quiet)
-    generated, scores = scoring.run(generator, protocol)
-    result = EvaluateGeneratorResult(model=generator.folder.resolve().name, scores=scores, unreadable=unreadable)
-    if saved:
-        result.other_name, result.other = saved
-    elif compare:
-        other = Generator(compare, device)
-        result.other_name, result.other = other.folder.resolve().name, scoring.run(other, protocol)[1].to_dict()
-    return result, _write(result, generated, real, generator, folder)
 
 
 def read_real(
@@ -191,14 +184,14 @@ class _Scoring:
 
     real: ClipSet
     features_network: Features
-    classifier: Features | str | None
+    classifier: Features | None
     device: str
     seed: int
     n: int
     quiet: bool
 
     def run(self, generator: Generator, protocol: Protocol) -> tuple[ClipSet, GenerationScores]:
-        from kinoscope.training.generation.metrics import ClipSet, Features, score
+        from kinoscope.training.generation.metrics import ClipSet, score
 
         latents = generator.latents(self.n, self.seed)
         metadata = generator.metadata
@@ -207,7 +200,6 @@ class _Scoring:
             pixels=generator.clips(latents, generator.times()), labels=latents.labels if metadata.classes else None
         )
         frame_features = self._frame_features()
-        classifier = self.classifier if isinstance(self.classifier, Features) else None
         with bar("score", self.quiet) as progress:
             return generated, score(
                 self.real,
@@ -216,7 +208,7 @@ class _Scoring:
                 frame_features,
                 protocol,
                 metadata.classes,
-                classifier,
+                self.classifier,
                 progress,
             )
 
@@ -236,7 +228,7 @@ class _Scoring:
 
 
 def _write(
-    result: EvaluateGeneratorResult, generated: ClipSet, real: ClipSet, generator: Generator, folder: Path
+    result: GeneratorEvaluation, generated: ClipSet, real: ClipSet, generator: Generator, folder: Path
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
     from kinoscope.source.encode.save_clip import save_clip

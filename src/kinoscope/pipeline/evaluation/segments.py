@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kinoscope.core.errors import DatasetError, wrap_error
+from kinoscope.core.files import atomic_write, prepare_folder
 from kinoscope.core.metrics.temporal_detection import Segment, SegmentScores, segment_map
+from kinoscope.pipeline.evaluation.options import ClaimScores
+from kinoscope.results.evaluate import EvaluateResult
 from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
@@ -14,15 +19,38 @@ if TYPE_CHECKING:
     from kinoscope.training.data.activitynet import Annotated
 
 
-def score_segments(
-    model: str, card: Card, data: Path, split: str | None, device: str, quiet: bool
-) -> tuple[SegmentScores, list[Segment], dict[str, str]]:
-    """Return the scores, the detected segments, and unreadable video -> reason.
+def evaluate_segments(
+    model: str, data: Path, *, split: str | None, claim: ClaimScores, device: str, quiet: bool
+) -> EvaluateResult:
+    """Run a classifier over videos with a sliding window, and score the segments that it detects.
+
+    Args:
+        data: an ActivityNet JSON.
+        claim: claims the folder for scores.json.
 
     Raises:
         DatasetError: there is nothing to score.
-        ModelError: the model lacks a class.
+        ModelError: the model cannot be used, or lacks a class.
     """
+    from kinoscope.models.inference.classifier import find_classifier
+
+    card = find_classifier(model)
+    if (folder := claim()) is not None:
+        prepare_folder(folder)
+    scores, detections, unreadable = _score(model, card, data, split, device, quiet)
+    result = EvaluateResult(str(data), card.name, segments=scores, unreadable=unreadable)
+    if folder is not None:
+        result.written = [folder / "scores.json"]
+        with atomic_write(folder / "scores.json") as temporary:
+            plain = result.to_dict() | {"found": [asdict(segment) for segment in detections]}
+            temporary.write_text(json.dumps(plain, indent=1, allow_nan=False) + "\n", "utf-8")
+    return result
+
+
+def _score(
+    model: str, card: Card, data: Path, split: str | None, device: str, quiet: bool
+) -> tuple[SegmentScores, list[Segment], dict[str, str]]:
+    """Return the scores, the detected segments, and unreadable video -> reason."""
     from kinoscope.training.data.activitynet import name_segments
 
     videos = _choose_videos(data, split)
