@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kinoscope.api.gallery import gallery as gallery
     from kinoscope.api.generate import generate as generate
     from kinoscope.api.lipsync import lipsync as lipsync
+    from kinoscope.api.load_model import load_model as load_model
     from kinoscope.api.predict import predict as predict
     from kinoscope.api.recognize import recognize as recognize
     from kinoscope.api.search import search as search
@@ -49,7 +50,12 @@ if TYPE_CHECKING:
     from kinoscope.core.errors import TrainingError as TrainingError
     from kinoscope.core.errors import UnexpectedError as UnexpectedError
     from kinoscope.core.errors import WeightsMissing as WeightsMissing
+    from kinoscope.pipeline.detectors import Detector as Detector
     from kinoscope.pipeline.generation import GeneratedClipOptions as GeneratedClipOptions
+    from kinoscope.pipeline.loaded_models import Classifier as Classifier
+    from kinoscope.pipeline.loaded_models import FeatureExtractor as FeatureExtractor
+    from kinoscope.pipeline.loaded_models import FramePredictor as FramePredictor
+    from kinoscope.pipeline.loaded_models import SyncModel as SyncModel
     from kinoscope.pipeline.options import AlertOptions as AlertOptions
     from kinoscope.pipeline.options import DecodingOptions as DecodingOptions
     from kinoscope.pipeline.options import OutputOptions as OutputOptions
@@ -90,6 +96,7 @@ _VERBS = (
 )  # fmt: skip
 
 _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERBS} | {
+    "api.load_model": ("load_model",),
     "core.detections": ("Detections",),
     "core.errors": (
         "ChecksumMismatch", "DatasetError", "DecodeError", "GalleryError", "Interrupted", "KinoscopeError",
@@ -97,7 +104,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
         "PluginError", "PrivacyError", "RulesError", "SourceError", "SyncError", "TimelineError",
         "TrainingError", "UnexpectedError", "WeightsMissing",
     ),
+    "pipeline.detectors": ("Detector",),
     "pipeline.generation": ("GeneratedClipOptions",),
+    "pipeline.loaded_models": ("Classifier", "FeatureExtractor", "FramePredictor", "SyncModel"),
     "pipeline.options": ("AlertOptions", "DecodingOptions", "OutputOptions", "ProcessingOptions", "RedactionOptions"),
     "pipeline.watching": ("DeliveryOptions", "StreamOptions"),
     "results.analysis": ("Analysis",),

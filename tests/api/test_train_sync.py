@@ -9,7 +9,7 @@ import torch
 import kinoscope
 from kinoscope.core.errors import DatasetError, OptionError, OutputError
 from kinoscope.core.files import atomic_write, lock_exclusively
-from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel
+from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncEmbedder
 from kinoscope.pipeline import run_folder
 from kinoscope.pipeline.training_data import sync as module
 from kinoscope.training.sync.data import AUDIO_CONTEXT_FRAMES, TalkingClip
@@ -41,7 +41,7 @@ def test_a_model_is_trained_scored_on_others_and_kept(clips, tmp_path):
     assert told["unreadable"] == {"x.mp4": "no face"}
     assert set(told["within_a_frame"]) == {"15", "25", "50"}  # no talk is as long as 125 frames
     assert len(told["losses"]) == 2
-    assert SyncModel(str(tmp_path / "run")).metadata.pairs == ("points", "pixels")
+    assert SyncEmbedder(str(tmp_path / "run")).metadata.pairs == ("points", "pixels")
     plain = json.loads((tmp_path / "run" / "model.json").read_text())
     assert plain["score"] == told["within_a_frame"]
 

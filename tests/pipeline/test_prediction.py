@@ -9,7 +9,7 @@ import pytest
 from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Frame
 from kinoscope.models.trainable import predictors
-from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
+from kinoscope.models.trainable.predictors import PredictorMetadata, load_predictor, new_predictor, save_predictor
 from kinoscope.pipeline.prediction import predict_next_frames, predict_video
 from kinoscope.source.encode.writer import Writer
 from tests.api.test_predict import Brighter
@@ -32,7 +32,7 @@ def grey_clip(frames: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("count", "levels"), [(None, [18, 28]), (3, [18, 28, 38]), (1, [18])])
 def test_the_frames_after_a_clip_in_memory(model: Path, count: int | None, levels: list[int]) -> None:
-    predicted = predict_next_frames(model, grey_clip(9), count)
+    predicted = predict_next_frames(load_predictor(model), grey_clip(9), count)
     assert predicted.shape == (len(levels), 16, 32, 3)
     assert predicted.dtype == np.uint8
     assert [frame.min() for frame in predicted] == [frame.max() for frame in predicted] == levels
@@ -41,7 +41,7 @@ def test_the_frames_after_a_clip_in_memory(model: Path, count: int | None, level
 
 def test_a_clip_that_is_too_short_is_an_error(model: Path) -> None:
     with pytest.raises(SourceError, match="the clip has 2 frames, and the model reads 3; give 3 or more"):
-        predict_next_frames(model, grey_clip(2))
+        predict_next_frames(load_predictor(model), grey_clip(2))
 
 
 def test_without_an_output_the_frames_are_returned_and_nothing_is_written(model: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from kinoscope.core.signal.sync_offset import OffsetCalibration, SyncOffset
 from kinoscope.models.card import Card
 from kinoscope.models.inference.face_mesh import LIPS, RIGID_POINTS
 from kinoscope.models.inference.mouth_tracker import CANONICAL_POINTS, TrackedFace
-from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncModel, SyncModelMetadata
+from kinoscope.models.inference.sync import LAGS_PER_FRAME, SyncEmbedder, SyncModelMetadata
 from kinoscope.tasks import sync as module
 from kinoscope.tasks.base import Skip
 from kinoscope.tasks.sync import Sync, _offset_event
@@ -57,7 +57,7 @@ class Follower:
         ]
 
 
-class Net(SyncModel):
+class Net(SyncEmbedder):
     """Lips against loudness, each as it is."""
 
     def __init__(self, *_):
@@ -79,7 +79,7 @@ class Net(SyncModel):
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
     monkeypatch.setattr(module, "FaceTracker", Follower)
-    monkeypatch.setattr(module, "SyncModel", Net)
+    monkeypatch.setattr(module, "SyncEmbedder", Net)
     monkeypatch.setattr(module, "load_voice_detector", lambda: module._detect_loudness)
 
 

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kinoscope.api.deprecations import accept_old_names
-from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.validation import require_number
-from kinoscope.pipeline import classification, inputs
-from kinoscope.pipeline.inputs import SourceName, one_or_several_clips
+from kinoscope.pipeline.classification import classify_each
+from kinoscope.pipeline.inputs import SourceName, expand, one_or_several_clips
 from kinoscope.pipeline.options import DECODE_ALL, DecodingOptions
-from kinoscope.pipeline.outputs import claim_folders, run_each
 from kinoscope.results.classify import ClassifyResult
-from kinoscope.views.timeline import Timeline
 
 
 @accept_old_names
@@ -55,10 +52,7 @@ def classify(
     require_number("top", top, 1)
     source_options = decoding.resolve()
     make_runner(find_classifier(model), device)  # an unusable model is reported before anything is read
-    names = inputs.expand(sources, strips=True)
-
-    def analyze(source: str, progress: ProgressCallback | None) -> Timeline:
-        return classification.classify_source(source, model, device, source_options, top, progress)
-
-    results = [ClassifyResult(name) for name in names]
-    return run_each(results, claim_folders("classify", names, out, overwrite), analyze, quiet)
+    return classify_each(
+        expand(sources, strips=True), model, top=top, source_options=source_options, out=out, overwrite=overwrite,
+        device=device, quiet=quiet,
+    )  # fmt: skip

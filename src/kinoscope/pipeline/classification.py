@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinoscope import __version__
 from kinoscope.core.callbacks import ProgressCallback
 from kinoscope.core.errors import Interrupted, SourceError
 from kinoscope.pipeline import engine
+from kinoscope.pipeline.outputs import claim_folders, run_each
+from kinoscope.results.classify import ClassifyResult
 from kinoscope.views.timeline import Timeline
 
 if TYPE_CHECKING:
     from kinoscope.source.base import Source
+
+
+def classify_each(
+    names: Sequence[str],
+    model: str,
+    *,
+    top: int = 5,
+    source_options: dict[str, Any] | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> list[ClassifyResult]:
+    """Classify each source; an error ends up in its result, and after Ctrl-C the remaining sources are left out.
+
+    Args:
+        names: as ``inputs.expand`` returns them.
+        model: folder of a trained model, or a card that classifies clips.
+        top: number of classes in each result.
+        source_options: options of ``open_source``, such as start and end.
+        out: folder for a timeline.json of each source; None writes nothing.
+    """
+
+    def analyze(source: str, progress: ProgressCallback | None) -> Timeline:
+        return classify_source(source, model, device, source_options, top, progress)
+
+    results = [ClassifyResult(name) for name in names]
+    return run_each(results, claim_folders("classify", names, out, overwrite), analyze, quiet)
 
 
 def classify_source(

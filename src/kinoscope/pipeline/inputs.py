@@ -68,17 +68,34 @@ def _accept_one(verb: Callable[Concatenate[Sequence[SourceName], P], list[R]], s
         names, is_one = name_sources(sources)
         if is_one and len(expand(names, strips)) > 1:
             raise OptionError(f"{names[0]} stands for several videos; give a list, as in [{str(names[0])!r}]")
-        results = [_release(result) for result in verb(names, *args, **kwargs)]
+        results = [release(result) for result in verb(names, *args, **kwargs)]
         return results[0] if is_one else results
 
     return cast(Verb[P, R], call)
 
 
-def _release(result: R) -> R:
+def release(result: R) -> R:
     """Return a result that names its source, and does not keep frames in memory."""
     if isinstance(result, Result) and isinstance(result.source, VideoAddress):
         result.source = str(result.source)
     return result
+
+
+def one_source(source: SourceObject, strips: bool = False) -> str:
+    """Return the name of a single source.
+
+    Args:
+        source: a path, a Video or frames in memory.
+        strips: see ``expand``.
+
+    Raises:
+        OptionError: it is a list, or a folder of several.
+    """
+    names, is_one = name_sources(source)
+    found = expand(names, strips)
+    if not is_one or len(found) > 1:
+        raise OptionError(f"one video is taken at a time, not {len(found)}; use a loop, or the verb of that name")
+    return found[0]
 
 
 def require_rereadable(sources: Sequence[str], **options: object) -> None:

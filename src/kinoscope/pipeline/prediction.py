@@ -26,22 +26,19 @@ READ_MARGIN_SECONDS = 2
 """Time by which reading begins before the needed frames: the declared duration of a video is not always right."""
 
 
-def predict_next_frames(model: str | Path, clip: Pixels, count: int | None = None, device: str = "auto") -> Pixels:
+def predict_next_frames(predictor: Predictor, clip: Pixels, count: int | None = None) -> Pixels:
     """Return the frames that follow a clip in memory, (count, H, W, 3) uint8 RGB in the size of the clip.
 
     Args:
-        model: folder of a trained predictor.
+        predictor: as ``load_predictor`` returns it.
         clip: (T, H, W, 3) uint8 RGB at the frame rate of the model, of which the last frames are read.
         count: number of frames; as many as the model predicts at once if None.
 
     Raises:
-        ModelError: the model cannot be used.
         SourceError: the clip has fewer frames than the model reads.
     """
     from kinoscope.imaging.augment import resize_clip
-    from kinoscope.models.trainable.predictors import load_predictor
 
-    predictor = load_predictor(model, device)
     context, side = predictor.metadata.context, predictor.metadata.size
     if len(clip) < context:
         raise SourceError(f"the clip has {len(clip)} frames, and the model reads {context}; give {context} or more")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinoscope.core.addresses import Address
 from kinoscope.core.errors import OptionError, SourceError
-from kinoscope.core.media import Pixels, Size, SourceInfo
+from kinoscope.core.media import Frame, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import FrameSampler, Seconds, parse_time
 from kinoscope.source.base import Item, LazyFrame, Source
@@ -30,7 +30,8 @@ class FrameSequence:
     """Frames in memory at a constant rate; none is copied.
 
     Args:
-        frames: uint8 RGB (T, H, W, 3), or (H, W, 3) for one frame; or an iterable of (H, W, 3).
+        frames: uint8 RGB (T, H, W, 3), or (H, W, 3) for one frame; or an iterable of (H, W, 3), or of ``Frame``, whose
+            times are not used.
         rate: frames per second.
         name: of the source in results.
 
@@ -67,7 +68,7 @@ class FrameSequence:
 
     def _as_array(self, frame: Any, index: int = 0) -> NDArray[Any]:
         try:
-            return np.asarray(frame)
+            return np.asarray(frame.pixels if isinstance(frame, Frame) else frame)
         except (TypeError, ValueError) as error:
             raise SourceError(f"frame {index} of {self.name} is no array ({error}); give uint8 (H, W, 3) RGB") from None
 

@@ -33,7 +33,7 @@ from kinoscope.core.signal.sync_offset import (
 )
 from kinoscope.imaging.change_gate import ChangeGate
 from kinoscope.models.inference.mouth_tracker import FaceTracker
-from kinoscope.models.inference.sync import CONTEXT_FRAMES, LAGS_PER_FRAME, PADDING_FRAMES, SyncModel, folder_cards
+from kinoscope.models.inference.sync import CONTEXT_FRAMES, LAGS_PER_FRAME, PADDING_FRAMES, SyncEmbedder, folder_cards
 from kinoscope.tasks.av.evidence import BLOCK_SECONDS, BlockSimilarities, SyncEvidence, SyncWindows
 from kinoscope.tasks.av.mouth_buffer import CHUNK_FRAMES, MAX_GAP_SECONDS, AudioBuffer, MouthBuffer, MouthSegment
 from kinoscope.tasks.av.onset_fallback import OnsetFallback
@@ -120,7 +120,7 @@ class Sync(Task):
             raise Skip("no audio")
         if info.frames == 1:
             raise Skip("there is a single frame")
-        self._net = SyncModel(self.model, self.device, self.threads)
+        self._net = SyncEmbedder(self.model, self.device, self.threads)
         self._face_tracker = FaceTracker(self.device, self.threads)
         self._voice_detector = load_voice_detector()
         self._frame_size, self._input_size = info.size, info.fit(MAX_FRAME_SIDE)

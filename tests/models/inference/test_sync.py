@@ -12,7 +12,7 @@ from kinoscope.models.inference.sync import (
     METADATA_FILE,
     PADDING_FRAMES,
     WEIGHTS_FILE,
-    SyncModel,
+    SyncEmbedder,
     SyncModelMetadata,
     read_sync_metadata,
     save_sync_model,
@@ -43,7 +43,7 @@ def test_a_model_is_read_as_it_was_written(folder):
 @pytest.mark.slow
 def test_similarity_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("KINOSCOPE_CACHE", str(tmp_path))
-    net = SyncModel(str(folder))
+    net = SyncEmbedder(str(folder))
     generator = np.random.default_rng(0)
     points = generator.normal(0, 0.02, (20, 61, 3)).astype(np.float32)
     pixels = generator.integers(0, 256, (20, 48, 48), np.uint8)
@@ -64,7 +64,7 @@ def test_similarity_is_the_mean_cosine_at_each_lag(folder, monkeypatch, tmp_path
 
 @pytest.mark.slow
 def test_audio_that_is_a_frame_later_matches_a_frame_later(folder):
-    net = SyncModel(str(folder))
+    net = SyncEmbedder(str(folder))
     mel = np.random.default_rng(1).normal(0, 2, (163, 40)).astype(np.float32)
     both = net.embed_audio(np.concatenate([mel, mel[-1:]])[1:]), net.embed_audio(mel)
     # In the middle, the embedding at a step is that of the next step before.
@@ -86,13 +86,13 @@ def test_a_damaged_model_is_refused(folder, tmp_path, change, said):
     (tmp_path / METADATA_FILE).write_text(json.dumps(plain))
     (tmp_path / WEIGHTS_FILE).write_bytes((folder / WEIGHTS_FILE).read_bytes())
     with pytest.raises(ModelError, match=said):
-        SyncModel(str(tmp_path))
+        SyncEmbedder(str(tmp_path))
 
 
 def test_a_folder_that_is_no_model_is_refused(folder, tmp_path):
     with pytest.raises(ModelError, match=r"it has no model\.json"):
-        SyncModel(str(tmp_path))
+        SyncEmbedder(str(tmp_path))
     (tmp_path / METADATA_FILE).write_text((folder / METADATA_FILE).read_text())
     (tmp_path / WEIGHTS_FILE).write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read"):
-        SyncModel(str(tmp_path))
+        SyncEmbedder(str(tmp_path))

@@ -185,7 +185,7 @@ def folder_cards(folder: Path) -> list[Card]:
     return [stream_card(kind, files, f"folder:{folder.resolve()}", folder.resolve().name) for kind in kinds]
 
 
-class SyncModel:
+class SyncEmbedder:
     """A synchronization model that compares mouths with audio.
 
     Args:

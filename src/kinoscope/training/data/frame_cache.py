@@ -140,11 +140,12 @@ def opened(path: str, start: float | None = None, end: float | None = None) -> I
     import av
 
     from kinoscope.source import open_clip
+    from kinoscope.source.frames import in_memory
 
     try:
-        if not os.path.lexists(path):  # it could be read as a pattern of names, which is no clip
+        if not in_memory(path) and not os.path.lexists(path):  # it could be read as a pattern of names
             raise SourceError(f"{path} does not exist; check the path")
-        first, last = (None if max_bytes is None else float(max_bytes) for max_bytes in (start, end))
+        first, last = (None if time is None else float(time) for time in (start, end))
         with open_clip(path, first, last) as source:
             if not source.info.width:
                 raise SourceError(f"{path} has audio but no video; give a video")

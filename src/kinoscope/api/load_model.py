@@ -1,0 +1,44 @@
+"""``kinoscope.load_model``: a model as an object."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def load_model(name: str | os.PathLike[str], device: str = "auto", threads: int | None = None) -> Any:
+    """Return a model, ready to use; download its weights if they are not cached.
+
+    The class of the object follows from what the model does:
+
+    ================= ========================================= =======================================================
+    class             models                                    use
+    ================= ========================================= =======================================================
+    Detector          cards of the tasks objects, faces, text   ``model(frame)`` -> ``Detections``; of frames a list
+    Classifier        ``train classify``; cards of clip classes ``model(clip)`` -> label: probability;
+                                                                ``predict``, ``explain``
+    FramePredictor    ``train predict``                         ``model(frames)`` -> the next frames; ``predict``
+    SyncModel         ``train sync``; the cards lips-...        ``model.predict(video)`` -> the offset of the audio
+    FeatureExtractor  all other cards                           ``model(inputs)`` -> named arrays
+    ================= ========================================= =======================================================
+
+    Each has ``name``, ``labels`` and ``runtime``, and ``card`` or ``metadata``; frames are uint8 RGB (H, W, 3)::
+
+        detector = kinoscope.load_model("nanodet")
+        for frame in kinoscope.Video("street.mp4"):
+            people = detector(frame).of("person")
+
+    Args:
+        name: a card (see ``kinoscope models list``), ``hf:organisation/name`` on the hub, or the folder of a model that
+            ``kinoscope train`` wrote.
+        device: auto (a GPU if there is one), cpu or cuda.
+        threads: number of threads of one inference on the CPU; all cores if None.
+
+    Raises:
+        OptionError: there is no such model; the message suggests the nearest name.
+        ModelError: the model cannot be used.
+        WeightsMissing: its weights are not available.
+    """
+    from kinoscope.pipeline.model_loading import load
+
+    return load(os.fspath(name), device, threads)
