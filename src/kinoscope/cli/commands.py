@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from kinoscope.core.options import Options
 from kinoscope.core.plugins import entry, load_entry
+from kinoscope.pipeline.inputs import SourceName
 from kinoscope.pipeline.options import is_group
 from kinoscope.source.names import SourceObject
 
@@ -59,9 +60,9 @@ def command(verb: Callable[..., Any]) -> Callable[..., Any]:
             if issubclass(kind, Options) and "Attributes:" not in (kind.__doc__ or ""):
                 kind.__doc__ = f"{kind.__doc__}\n\n{kind.attributes_help()}"
     if types.get("source") == SourceObject:
-        types["source"] = str
+        types["source"] = SourceName
     if "sources" in inspect.signature(verb).parameters:
-        types["sources"] = str
+        types["sources"] = SourceName
     return _with_types(verb, types)
 
 

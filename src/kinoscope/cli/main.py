@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from kinoscope import __version__
 from kinoscope.api.deprecations import rename_options
-from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS, command, find_command, flags
-from kinoscope.cli.help import HELP, command_help, describe_parse_error, help_hint
+from kinoscope.cli.app import make_app
+from kinoscope.cli.commands import COMMANDS, SHORT_OPTIONS, find_command, flags
+from kinoscope.cli.help import describe_parse_error, help_hint
 from kinoscope.cli.output import exit_status, print_result
 from kinoscope.cli.stdio import discard_output, escape_controls, fail, log_to_stderr, print_traceback
 from kinoscope.core.errors import KinoscopeError, UnexpectedError, wrap_error
@@ -59,21 +59,10 @@ def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
 
 def _run(words: list[str], as_json: bool, debug: bool) -> int:
     """Parse a command line, call the verb, print its result and return the exit status."""
-    from cyclopts import App, CycloptsError, Parameter
+    from cyclopts import CycloptsError
 
-    app = App(
-        name="kinoscope",
-        version=__version__,
-        help=HELP,
-        result_action="return_value",
-        # A list of names is split at commas by the verb itself, so no option --empty-NAME is needed.
-        default_parameter=Parameter(negative_iterable=()),
-        suppress_keyboard_interrupt=False,  # main() reports an interruption
-    )
-    for name in [words[0]] if words and words[0] in COMMANDS else COMMANDS:
-        app.command(command(find_command(name)), name=name, help=command_help(name, words))
     try:
-        result = app(words, exit_on_error=False, print_error=False)
+        result = make_app(words)(words, exit_on_error=False, print_error=False)
         return max(print_result(words, result, as_json), exit_status(result))
     except CycloptsError as error:
         return fail(f"{describe_parse_error(error, COMMANDS)}; {help_hint(words, COMMANDS)}", 2)
