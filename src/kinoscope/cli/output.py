@@ -12,11 +12,14 @@ from kinoscope.core.launcher import current_launch
 from kinoscope.core.terminal import warn
 from kinoscope.results.base import Result
 
+VerbResult = Result | list[Result] | None
+"""The return value of a verb: one result, or one for each source; None after ``--help``."""
+
 LIST_KEYS = {"analyze": "analyses"}
 """Verb -> key of its list of results in the JSON object, where it is not the verb itself."""
 
 
-def print_result(words: Sequence[str], result: Any, as_json: bool) -> int:
+def print_result(words: Sequence[str], result: VerbResult, as_json: bool) -> int:
     """Print a result; return 1 if standard output fails, after which the written files are still complete.
 
     Raises:
@@ -37,47 +40,46 @@ def print_result(words: Sequence[str], result: Any, as_json: bool) -> int:
     return 0
 
 
-def exit_status(result: Any) -> int:
+def exit_status(result: VerbResult) -> int:
     """Return the exit status of a result: the highest of its parts."""
-    rows = result if isinstance(result, list) else [result]
-    return max((row.status for row in rows if hasattr(row, "status")), default=0)
+    return max((row.status for row in _rows(result)), default=0)
 
 
-def _print(words: Sequence[str], result: Any, as_json: bool) -> None:
+def _rows(result: VerbResult) -> list[Result]:
+    """Return the results of a verb as a list; an empty one after ``--help``."""
+    if result is None:
+        return []
+    return result if isinstance(result, list) else [result]
+
+
+def _print(words: Sequence[str], result: VerbResult, as_json: bool) -> None:
     # Of several processes, the first one prints.
     if result is None or (words[0] == "train" and current_launch().rank > 0):
         return
     if as_json:
         print(json.dumps(to_json(words[0], result), allow_nan=False))
     else:
-        _render(result)
+        _render(_rows(result))
 
 
-def _render(result: Any) -> None:
+def _render(rows: Sequence[Result]) -> None:
     from kinoscope.views.console.printers import render
 
-    for row in result if isinstance(result, list) else [result]:
+    for row in rows:
         render(row)
 
 
-def _warn_of_damage(result: Any) -> None:
+def _warn_of_damage(result: VerbResult) -> None:
     """Print one line for each source that was not read completely."""
     from kinoscope.views.console.analysis import damage_summary
 
     for row in result if isinstance(result, list) else ():
-        if isinstance(row, Result) and row.timeline is not None and (line := damage_summary(row.timeline)):
+        if row.timeline is not None and (line := damage_summary(row.timeline)):
             warn(line)
 
 
-def to_json(verb: str, result: Any) -> dict[str, Any]:
+def to_json(verb: str, result: Result | list[Result]) -> dict[str, Any]:
     """Return the JSON object that ``--json`` prints."""
     if isinstance(result, list):
-        return {LIST_KEYS.get(verb, verb): [_row_to_json(row) for row in result]}
-    plain: dict[str, Any] = result.to_dict() if hasattr(result, "to_dict") else result
-    return plain
-
-
-def _row_to_json(row: Any) -> Any:
-    if hasattr(row, "to_dict"):
-        return row.to_dict()
-    return row if isinstance(row, dict) else str(row)
+        return {LIST_KEYS.get(verb, verb): [row.to_dict() for row in result]}
+    return result.to_dict()
