@@ -55,7 +55,7 @@ def scores_page(evaluation: Mapping[str, Any], clips: Sequence[ShownClip]) -> st
 
 
 def score_tables(evaluation: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
-    """Return the scores of a generator, a ``EvaluateGeneratorResult`` as a dict, as tables of text."""
+    """Return the scores of a generator, a ``GeneratorEvaluation`` as a dict, as tables of text."""
     scores = evaluation["generation"]
     tables = [
         ("Fréchet video distance", _distance_rows(evaluation, "fvd", "interval", "baselines")),
