@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from kinoscope.models.trainable.generators import Generator, to_pixels
+from kinoscope.models.trainable.generators import TrainedGenerator, to_pixels
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    generator = Generator(options.model, options.device)
+    generator = TrainedGenerator(options.model, options.device)
     latents, times = generator.latents(options.clips), generator.times()
     frames = options.clips * len(times)
 

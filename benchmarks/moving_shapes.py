@@ -12,7 +12,7 @@ import numpy as np
 
 from kinoscope.core.intervals import binomial_interval
 from kinoscope.core.metrics.shapes import SHAPES, ShapeReading, evaluate_moving_shapes, read_moving_shape
-from kinoscope.models.trainable.generators import Generator
+from kinoscope.models.trainable.generators import TrainedGenerator
 from kinoscope.source.synthetic.moving_shapes import draw_moving
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    generator = Generator(options.model)
+    generator = TrainedGenerator(options.model)
     metadata, random = generator.metadata, np.random.default_rng(options.seed)
     intended = [SHAPES[i % len(SHAPES)] for i in range(options.clips)]
     generated = generator.sample(

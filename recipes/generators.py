@@ -19,7 +19,7 @@ from typing import Any
 
 from kinoscope import evaluate, train
 from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
-from kinoscope.models.trainable.generators import Generator, save_generator
+from kinoscope.models.trainable.generators import TrainedGenerator, save_generator
 from kinoscope.pipeline.evaluation.options import ScoredClipOptions
 
 ACTIONS = {"0": "one hand waves", "1": "two hands wave", "3": "jumping jack", "4": "bend"}
@@ -58,7 +58,7 @@ def table(data: Path, out: Path) -> Path:
     return out / "weizmann.csv"
 
 
-def score_shapes(generator: Generator, clips: int = 300) -> dict[str, Any]:
+def score_shapes(generator: TrainedGenerator, clips: int = 300) -> dict[str, Any]:
     """Return the shares of generated clips that show a valid and the requested shape."""
     names = generator.metadata.classes
     labels = [number % len(names) for number in range(clips)]
@@ -99,7 +99,7 @@ def main() -> None:
         train("generate", epochs, resume_from=run)
     else:
         train("generate", str(clips or DATA[options.name]), *OPTIONS[options.name], epochs, out=run)
-    generator = Generator(run, "cpu")
+    generator = TrainedGenerator(run, "cpu")
     score = score_people(run, clips, options.out) if clips else score_shapes(generator)
     metadata = replace(generator.metadata, data=DATA[options.name], score=score)
     save_generator(options.out / "model", generator.net, metadata)

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from kinoscope.models.trainable.generators import Generator
+from kinoscope.models.trainable.generators import TrainedGenerator
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,8 +47,8 @@ def test_a_recipe_trains_and_resumes(recipe: ModuleType, tmp_path: Path, monkeyp
         monkeypatch.setattr(sys, "argv", ["generators.py", "shapes", str(tmp_path), "--epochs", epochs])
         recipe.main()
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 2
-    generator = Generator(tmp_path / "model", "cpu")
+    generator = TrainedGenerator(tmp_path / "model", "cpu")
     assert generator.metadata.data == "synthetic:moving"
     assert generator.metadata.score["clips"] == 300
-    ours, theirs = (Generator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
+    ours, theirs = (TrainedGenerator(tmp_path / name, "cpu").sample(3).astype(int) for name in ("run", "model"))
     assert np.abs(ours - theirs).max() <= 2

@@ -51,10 +51,12 @@ if TYPE_CHECKING:
     from kinoscope.core.errors import UnexpectedError as UnexpectedError
     from kinoscope.core.errors import WeightsMissing as WeightsMissing
     from kinoscope.pipeline.detectors import Detector as Detector
+    from kinoscope.pipeline.evaluation.options import ScoredClipOptions as ScoredClipOptions
     from kinoscope.pipeline.generation import GeneratedClipOptions as GeneratedClipOptions
+    from kinoscope.pipeline.generative_models import FramePredictor as FramePredictor
+    from kinoscope.pipeline.generative_models import Generator as Generator
     from kinoscope.pipeline.loaded_models import Classifier as Classifier
     from kinoscope.pipeline.loaded_models import FeatureExtractor as FeatureExtractor
-    from kinoscope.pipeline.loaded_models import FramePredictor as FramePredictor
     from kinoscope.pipeline.loaded_models import SyncModel as SyncModel
     from kinoscope.pipeline.options import AlertOptions as AlertOptions
     from kinoscope.pipeline.options import DecodingOptions as DecodingOptions
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from kinoscope.results.convert import ConvertResult as ConvertResult
     from kinoscope.results.detect import DetectResult as DetectResult
     from kinoscope.results.enroll import EnrollResult as EnrollResult
+    from kinoscope.results.evaluate import EvaluateResult as EvaluateResult
     from kinoscope.results.explain import ExplainResult as ExplainResult
     from kinoscope.results.gallery import GalleryResult as GalleryResult
     from kinoscope.results.generate import GenerateResult as GenerateResult
@@ -105,8 +108,10 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
         "TrainingError", "UnexpectedError", "WeightsMissing",
     ),
     "pipeline.detectors": ("Detector",),
+    "pipeline.evaluation.options": ("ScoredClipOptions",),
     "pipeline.generation": ("GeneratedClipOptions",),
-    "pipeline.loaded_models": ("Classifier", "FeatureExtractor", "FramePredictor", "SyncModel"),
+    "pipeline.generative_models": ("FramePredictor", "Generator"),
+    "pipeline.loaded_models": ("Classifier", "FeatureExtractor", "SyncModel"),
     "pipeline.options": ("AlertOptions", "DecodingOptions", "OutputOptions", "ProcessingOptions", "RedactionOptions"),
     "pipeline.watching": ("DeliveryOptions", "StreamOptions"),
     "results.analysis": ("Analysis",),
@@ -116,6 +121,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
     "results.convert": ("ConvertResult",),
     "results.detect": ("DetectResult",),
     "results.enroll": ("EnrollResult",),
+    "results.evaluate": ("EvaluateResult",),
     "results.explain": ("ExplainResult",),
     "results.gallery": ("GalleryResult",),
     "results.generate": ("GenerateResult",),

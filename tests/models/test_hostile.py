@@ -15,7 +15,7 @@ from kinoscope.models import find
 from kinoscope.models.formats.trained_model import load_net
 from kinoscope.models.inference.lipsync import LipSyncMetadata, load_lipsync, new_nets, save_lipsync
 from kinoscope.models.trainable import classifiers
-from kinoscope.models.trainable.generators import Generator, GeneratorMetadata, new_generator, save_generator
+from kinoscope.models.trainable.generators import GeneratorMetadata, TrainedGenerator, new_generator, save_generator
 from kinoscope.models.trainable.predictors import PredictorMetadata, load_predictor, new_predictor, save_predictor
 from tests.helpers.tiny_models import NETWORK, train_tiny
 
@@ -56,7 +56,7 @@ def change(folder: Path, **facts: Any) -> None:
 LOADERS: dict[str, Any] = {
     "classifier": load_net,
     "predictor": load_predictor,
-    "generator": Generator,
+    "generator": TrainedGenerator,
     "painter": load_lipsync,
 }
 

@@ -5,7 +5,13 @@ import pytest
 
 from kinoscope import generate
 from kinoscope.core.metrics.shapes import evaluate_moving_shapes, read_moving_shape
-from kinoscope.models.trainable.generators import BUNDLED, Generator, bundled_generators, find_generator, read_generator
+from kinoscope.models.trainable.generators import (
+    BUNDLED,
+    TrainedGenerator,
+    bundled_generators,
+    find_generator,
+    read_generator,
+)
 from kinoscope.pipeline.generation import GeneratedClipOptions
 
 NAMES = ("people", "shapes")
@@ -32,7 +38,7 @@ def test_they_are_small():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_makes_clips_of_every_class_that_move(name):
-    generator = Generator(name, "cpu")
+    generator = TrainedGenerator(name, "cpu")
     labels = list(range(len(generator.metadata.classes))) * 2
     clips = generator.sample(len(labels), labels=labels).astype(int)
     assert np.abs(np.diff(clips, axis=1)).mean((1, 2, 3, 4)).min() > 0.5
@@ -41,7 +47,7 @@ def test_each_makes_clips_of_every_class_that_move(name):
 
 
 def test_shapes_are_the_ones_that_were_asked_for_and_stay_what_they_are():
-    generator = Generator("shapes", "cpu")
+    generator = TrainedGenerator("shapes", "cpu")
     facts = generator.metadata
     labels = np.arange(CLIPS) % len(facts.classes)
     readings = [read_moving_shape(clip) for clip in generator.sample(CLIPS, labels=list(labels))]

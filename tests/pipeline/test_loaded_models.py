@@ -9,13 +9,11 @@ import pytest
 from kinoscope.core.errors import ModelError, OptionError, SourceError
 from kinoscope.models import find
 from kinoscope.models.runtime.runner import Runner
-from kinoscope.models.trainable import predictors
-from kinoscope.models.trainable.predictors import PredictorMetadata, new_predictor, save_predictor
-from kinoscope.pipeline.loaded_models import Classifier, FeatureExtractor, FramePredictor, SyncModel
+from kinoscope.pipeline.evaluation.options import ScoredClipOptions
+from kinoscope.pipeline.loaded_models import Classifier, FeatureExtractor, SyncModel
 from kinoscope.pipeline.options import DecodingOptions
 from kinoscope.results.sync import SyncResult
 from kinoscope.source.video_object import Video
-from tests.api.test_predict import Brighter
 from tests.helpers.colour_clips import COLOURS, film
 
 
@@ -78,38 +76,22 @@ def test_a_classifier_explains_a_clip(classifier, tmp_path):
     assert (tmp_path / "out" / "explanation.json") in result.written
 
 
+def test_a_classifier_is_scored_on_labelled_clips(classifier, tmp_path):
+    for name in ("red", "green", "blue"):
+        for number in range(2):
+            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
+            film(tmp_path / "data" / name / f"{number}.mp4", (name, 1))
+    result = classifier.evaluate(tmp_path / "data", clips=ScoredClipOptions(views=1), out=tmp_path / "out")
+    assert result.scores is not None
+    assert result.scores.measures["top1"].value == 1
+    assert (tmp_path / "out" / "scores.json") in result.written
+    assert classifier.evaluate(tmp_path / "data", clips=ScoredClipOptions(views=1)).written == []
+
+
 def test_a_classifier_says_what_it_is(classifier):
     assert (classifier.name, classifier.labels) == ("model", ("red", "green", "blue"))
     assert classifier.card.task == "classify"
     assert repr(classifier).endswith("model'; labels: red, green, blue; openvino-fp32)")
-
-
-@pytest.fixture
-def predictor(monkeypatch, tmp_path) -> FramePredictor:
-    monkeypatch.setitem(predictors.NETWORKS, "brighter", Brighter)
-    metadata = PredictorMetadata(network="brighter", context=3, horizon=2, rate=10.0, size=16)
-    save_predictor(tmp_path / "model", new_predictor(metadata), metadata)
-    return FramePredictor(str(tmp_path / "model"), "cpu")
-
-
-def greys(count: int) -> np.ndarray:
-    return np.full((count, 16, 32, 3), np.arange(count, dtype=np.uint8)[:, None, None, None])
-
-
-def test_a_predictor_continues_a_clip(predictor, tmp_path):
-    for frames in (greys(9), list(greys(9)), iter(greys(9))):
-        following = predictor(frames, 3)
-        assert following.shape == (3, 16, 32, 3)
-        assert following[:, 0, 0, 0].tolist() == [18, 28, 38]
-    with pytest.raises(SourceError, match="the clip has 2 frames, and the model reads 3"):
-        predictor(greys(2))
-    with pytest.raises(OptionError, match="count 0 is not possible"):
-        predictor(greys(9), 0)
-    result = predictor.predict(Video.from_frames(greys(9), rate=10), out=tmp_path / "next.mkv")
-    assert result.pixels is not None
-    assert result.pixels[:, 0, 0, 0].tolist() == [18, 28]
-    assert (result.source, result.written) == ("frames", [tmp_path / "next.mkv"])
-    assert (predictor.name, predictor.metadata.horizon) == ("model", 2)
 
 
 def test_a_sync_model_measures_the_offset_of_a_video(monkeypatch):

@@ -8,6 +8,7 @@ from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.models import CARDS
 from kinoscope.pipeline import model_loading
 from kinoscope.pipeline.detectors import DETECTORS
+from kinoscope.pipeline.generative_models import Generator
 from kinoscope.pipeline.loaded_models import Classifier
 
 KINDS = {
@@ -28,7 +29,7 @@ def test_every_card_has_a_class(card, monkeypatch):
 def test_a_folder_is_what_it_was_trained_for(tiny, tmp_path, monkeypatch):
     folder = tiny()
     assert isinstance(model_loading.load(str(folder)), Classifier)
-    for task in ("predict", "sync"):
+    for task in ("generate", "predict", "sync"):
         (tmp_path / task).mkdir()
         (tmp_path / task / "model.json").write_text(json.dumps({"task": task}))
         calls: list[tuple] = []
@@ -43,6 +44,14 @@ def test_a_name_takes_precedence_over_a_folder(tmp_path, monkeypatch):
     model = model_loading.load("fight", "cpu")
     assert isinstance(model, Classifier)
     assert model.card.bundled
+
+
+def test_a_bundled_generator_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shapes").mkdir()
+    model = model_loading.load("shapes", "cpu")
+    assert isinstance(model, Generator)
+    assert model.labels == ("square", "disc", "triangle")
 
 
 def test_a_model_of_another_task_names_the_verb(tmp_path):

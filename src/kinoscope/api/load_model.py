@@ -16,7 +16,8 @@ def load_model(name: str | os.PathLike[str], device: str = "auto", threads: int 
     ================= ========================================= =======================================================
     Detector          cards of the tasks objects, faces, text   ``model(frame)`` -> ``Detections``; of frames a list
     Classifier        ``train classify``; cards of clip classes ``model(clip)`` -> label: probability;
-                                                                ``predict``, ``explain``
+                                                                ``predict``, ``evaluate``, ``explain``
+    Generator         ``train generate``; people, shapes        ``model(n, seed=0)`` -> clips; ``evaluate``
     FramePredictor    ``train predict``                         ``model(frames)`` -> the next frames; ``predict``
     SyncModel         ``train sync``; the cards lips-...        ``model.predict(video)`` -> the offset of the audio
     FeatureExtractor  all other cards                           ``model(inputs)`` -> named arrays
@@ -30,7 +31,7 @@ def load_model(name: str | os.PathLike[str], device: str = "auto", threads: int 
 
     Args:
         name: a card (see ``kinoscope models list``), ``hf:organisation/name`` on the hub, or the folder of a model that
-            ``kinoscope train`` wrote.
+            ``kinoscope train`` wrote; or a bundled generator, people or shapes.
         device: auto (a GPU if there is one), cpu or cuda.
         threads: number of threads of one inference on the CPU; all cores if None.
 

@@ -22,7 +22,7 @@ from kinoscope.views.console.progress import bar
 if TYPE_CHECKING:
     from kinoscope.core.arrays import Float32Array
     from kinoscope.core.media import Pixels
-    from kinoscope.models.trainable.generators import Generator, Latents
+    from kinoscope.models.trainable.generators import Latents, TrainedGenerator
 
 DISPLAY_MODES = ("samples", "between", "crossed")
 """Values of ``show``: samples, a latent interpolation, or a grid of contents by motions."""
@@ -94,11 +94,11 @@ def generate_clips(
         SourceError: the clip to project cannot be read, or is too short.
         OutputError: a file cannot be written.
     """
-    from kinoscope.models.trainable.generators import Generator
+    from kinoscope.models.trainable.generators import TrainedGenerator
 
     _check(n, seed, show, project, clips)
     target = None if out is None else demand_writable(out)
-    generator = Generator(model, device)
+    generator = TrainedGenerator(model, device)
     sampler = _LatentSampler.for_clips(generator, n, seed, clips)
     with nullcontext() if target is None else claim_outputs(target, generator.folder, n, project, overwrite):
         result = _generate(sampler, show, project, generator.times(clips.frames, clips.rate), clips.rate, quiet)
@@ -106,6 +106,19 @@ def generate_clips(
             columns = _grid_columns(show, project, result.clips)
             result.written = write_clips(result, target, columns, clips.enlarge, seed)
         return result
+
+
+def sample_clips(
+    generator: TrainedGenerator, n: int, *, seed: int = 0, clips: GeneratedClipOptions = CLIPS_AS_TRAINED
+) -> Pixels:
+    """Return ``n`` new clips of a generator that is loaded, (N, T, H, W, 3) uint8 RGB.
+
+    Raises:
+        OptionError: an option cannot be used, or there is no such class.
+    """
+    _check(n, seed, "samples", None, clips)
+    latents = _LatentSampler.for_clips(generator, n, seed, clips).sample("samples")
+    return generator.clips(latents, generator.times(clips.frames, clips.rate))
 
 
 def _check(n: int, seed: int, show: str, project: str | Path | None, clips: GeneratedClipOptions) -> None:
@@ -143,7 +156,7 @@ def _generate(
     )  # fmt: skip
 
 
-def _class_indices(generator: Generator, names: Sequence[str]) -> list[int] | None:
+def _class_indices(generator: TrainedGenerator, names: Sequence[str]) -> list[int] | None:
     """Return the indices of classes; None if none is named."""
     known = generator.metadata.classes
     if names and not known:
@@ -160,7 +173,7 @@ def _grid_columns(show: str, project: str | Path | None, count: int) -> int | No
 class _LatentSampler:
     """Sampler of the latents of the requested clips, which are long enough for ``seconds``."""
 
-    generator: Generator
+    generator: TrainedGenerator
     n: int
     seed: int
     labels: list[int] | None
@@ -168,7 +181,7 @@ class _LatentSampler:
     seconds: float
 
     @classmethod
-    def for_clips(cls, generator: Generator, n: int, seed: int, clips: GeneratedClipOptions) -> _LatentSampler:
+    def for_clips(cls, generator: TrainedGenerator, n: int, seed: int, clips: GeneratedClipOptions) -> _LatentSampler:
         """Return the sampler of ``n`` clips.
 
         Raises:
@@ -211,7 +224,7 @@ class _LatentSampler:
         return np.concatenate([original[None], clips]), concatenate([latents[:1], latents]), psnr
 
 
-def read_clip(path: str | Path, generator: Generator) -> Pixels:
+def read_clip(path: str | Path, generator: TrainedGenerator) -> Pixels:
     """Read the first frames of a clip in the size and rate of a generator: (T, S, S, 3) uint8.
 
     Raises:

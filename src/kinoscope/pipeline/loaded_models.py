@@ -1,4 +1,4 @@
-"""The models that ``kinoscope.load_model`` returns, beside detectors: one class for each kind."""
+"""Classifiers, models of audio and lips, and all other networks, as ``kinoscope.load_model`` returns them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from kinoscope.core.media import Pixels
 from kinoscope.core.validation import require_number
 from kinoscope.models.registry import find
 from kinoscope.pipeline.arguments import choose_time_range, split_names
+from kinoscope.pipeline.evaluation.options import TEST_CLIPS, ScoredClipOptions
 from kinoscope.pipeline.inputs import one_source, release
 from kinoscope.pipeline.loaded_model import LoadedModel, frames_of, is_single
 from kinoscope.pipeline.options import DECODE_ALL, DecodingOptions
 
 if TYPE_CHECKING:
     from kinoscope.results.classify import ClassifyResult
+    from kinoscope.results.evaluate import EvaluateResult
     from kinoscope.results.explain import ExplainResult
-    from kinoscope.results.predict import PredictResult
     from kinoscope.results.sync import SyncResult
     from kinoscope.source.names import SourceObject
 
@@ -100,6 +101,22 @@ class Classifier(LoadedModel):
         )  # fmt: skip
         return release(result)
 
+    def evaluate(
+        self,
+        data: str | Path,
+        *,
+        compare: str | None = None,
+        clips: ScoredClipOptions = TEST_CLIPS,
+        out: str | Path | None = None,
+        overwrite: bool = False,
+    ) -> EvaluateResult:
+        """Return the scores on labelled clips or segments, as ``kinoscope.evaluate`` does; ``out`` is for its files."""
+        from kinoscope.pipeline.evaluation.run import evaluate_model
+
+        return evaluate_model(
+            self.reference, data, compare=compare, clips=clips, out=out, overwrite=overwrite, device=self.device
+        )
+
     def explain(
         self,
         clip: SourceObject,
@@ -116,54 +133,6 @@ class Classifier(LoadedModel):
         return release(explain_clip(
             self.reference, one_source(clip, strips=True), methods=split_names(method, "method"), target=target,
             start=choose_time_range(start)["start"], out=out, overwrite=overwrite, device=self.device,
-        ))  # fmt: skip
-
-
-class FramePredictor(LoadedModel):
-    """A network that predicts the next frames of a video.
-
-    Attributes:
-        metadata: of the model: ``context`` frames are read, and ``horizon`` frames predicted at once, at ``rate``.
-    """
-
-    def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
-        from kinoscope.models.trainable.predictors import load_predictor
-
-        self._predictor = load_predictor(reference, device)
-        self.metadata = self._predictor.metadata
-        super().__init__(Path(reference).resolve().name, reference, device)
-
-    def __call__(self, frames: Any, count: int | None = None) -> Pixels:
-        """Return the frames that follow a clip, (count, H, W, 3) uint8 RGB in its size.
-
-        Args:
-            frames: uint8 RGB (T, H, W, 3) at the rate of the model, or an iterable of frames of one size.
-            count: number of frames; as many as the model predicts at once if None.
-
-        Raises:
-            SourceError: there are fewer frames than the model reads, or one has another type or shape.
-        """
-        from kinoscope.pipeline.prediction import predict_next_frames
-
-        require_number("count", count, 1)
-        return predict_next_frames(self._predictor, np.stack(frames_of(frames)), count)
-
-    def predict(
-        self,
-        video: SourceObject,
-        *,
-        frames: int | None = None,
-        out: str | Path | None = None,
-        include_input: bool = False,
-        overwrite: bool = False,
-    ) -> PredictResult:
-        """Return the next frames of a video (``pixels``), as ``kinoscope.predict`` does; ``out`` is a file for them."""
-        from kinoscope.pipeline.prediction import predict_video
-
-        require_number("frames", frames, 1)
-        return release(predict_video(
-            self.reference, one_source(video, strips=True), out=out, frames=frames, include_input=include_input,
-            overwrite=overwrite, device=self.device,
         ))  # fmt: skip
 
 

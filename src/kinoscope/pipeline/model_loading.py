@@ -12,10 +12,12 @@ from kinoscope.models.card import Card
 from kinoscope.models.formats.trained_model import METADATA_FILE
 from kinoscope.models.inference.classifier import is_classifier
 from kinoscope.models.registry import card_names, find
+from kinoscope.models.trainable.generators import bundled_generators
 from kinoscope.pipeline.arguments import choose_device
 from kinoscope.pipeline.detectors import Detector
+from kinoscope.pipeline.generative_models import FramePredictor, Generator
 from kinoscope.pipeline.loaded_model import LoadedModel
-from kinoscope.pipeline.loaded_models import Classifier, FeatureExtractor, FramePredictor, SyncModel
+from kinoscope.pipeline.loaded_models import Classifier, FeatureExtractor, SyncModel
 
 Load = Callable[[str, str, int | None], LoadedModel]
 """Loads a model, given its name or folder, the device and the number of threads."""
@@ -26,12 +28,14 @@ CARD_CLASSES: Mapping[str, Load] = {
 }  # fmt: skip
 """Task of a card -> its class; other cards are a Classifier or a FeatureExtractor."""
 
-FOLDER_CLASSES: Mapping[str, Load] = {"classify": Classifier, "predict": FramePredictor, "sync": SyncModel}
+FOLDER_CLASSES: Mapping[str, Load] = {
+    "classify": Classifier, "generate": Generator, "predict": FramePredictor, "sync": SyncModel,
+}  # fmt: skip
 """Task of a trained model -> its class."""
 
 
 def load(reference: str, device: str = "auto", threads: int | None = None) -> LoadedModel:
-    """Return a model by the name of its card, or by its folder; a name takes precedence over a folder.
+    """Return a model by the name of its card or of a bundled generator, or by its folder; names take precedence.
 
     Raises:
         OptionError: there is no such model or device.
@@ -39,11 +43,14 @@ def load(reference: str, device: str = "auto", threads: int | None = None) -> Lo
         WeightsMissing: its weights are not available.
     """
     choose_device(device)
-    names = card_names()
-    if reference in names or reference.startswith("hf:"):
+    cards, generators = card_names(), bundled_generators()
+    if reference in cards or reference.startswith("hf:"):
         return _class_of(find(reference))(reference, device, threads)
+    if reference in generators:
+        return Generator(reference, device, threads)
     if Path(reference).is_dir():
         return _class_of_folder(Path(reference))(reference, device, threads)
+    names = [*cards, *generators]
     raise OptionError(
         f"no model is called {reference}, and it is no folder of a trained one; {suggest(reference, names)}"
         f"known: {', '.join(names)}"

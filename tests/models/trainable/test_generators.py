@@ -6,8 +6,8 @@ import pytest
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.models.trainable.generators import (
     GANS,
-    Generator,
     GeneratorMetadata,
+    TrainedGenerator,
     bundled_generators,
     concatenate,
     cross,
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generator(folder):
-    return Generator(folder, "cpu")
+    return TrainedGenerator(folder, "cpu")
 
 
 def test_a_folder_says_what_it_holds(folder):
@@ -47,7 +47,7 @@ def test_a_folder_says_what_it_holds(folder):
 def test_every_row_builds_saves_and_samples(network, tmp_path):
     facts = GeneratorMetadata(network=network, width=8, size=16, frames=10, rate=10.0, classes=("a", "b"))
     save_generator(tmp_path, new_generator(facts), facts)
-    clips = Generator(tmp_path, "cpu").sample(3, frames=14)
+    clips = TrainedGenerator(tmp_path, "cpu").sample(3, frames=14)
     assert clips.shape == (3, 14, 16, 16, 3)
     assert clips.dtype == np.uint8
 
@@ -90,7 +90,7 @@ def test_contents_have_one_length_where_a_network_goes_by_their_direction_alone(
     assert np.allclose(kept / drawn, (kept / drawn)[:, :1], rtol=1e-4)
     facts = GeneratorMetadata(network="mocogan", width=8, size=16, frames=13, rate=10.0)
     save_generator(tmp_path, new_generator(facts), facts)
-    assert Generator(tmp_path, "cpu").normalize(drawn) is drawn
+    assert TrainedGenerator(tmp_path, "cpu").normalize(drawn) is drawn
 
 
 def test_truncation_is_seen(generator):
@@ -160,7 +160,7 @@ def test_weights_of_another_size_or_none(folder, tmp_path):
     plain = json.loads((folder / "model.json").read_text()) | {"size": 32}
     (tmp_path / "model.json").write_text(json.dumps(plain))
     with pytest.raises(ModelError, match="cannot be read"):
-        Generator(tmp_path)
+        TrainedGenerator(tmp_path)
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(ModelError, match="weights of another network"):
-        Generator(tmp_path)
+        TrainedGenerator(tmp_path)

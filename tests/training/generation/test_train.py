@@ -9,7 +9,7 @@ import torch
 
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.core.sampling import Sampling
-from kinoscope.models.trainable.generators import Generator, read_generator
+from kinoscope.models.trainable.generators import TrainedGenerator, read_generator
 from kinoscope.training.checkpoint import (
     LAST_CHECKPOINT,
     RENAMED_KEYS,
@@ -66,7 +66,7 @@ def test_a_run_leaves_a_generator_its_log_and_previews(run):
     facts = read_generator(run.folder)
     assert (facts.size, facts.frames, facts.classes) == (16, 4, ("square", "disc", "triangle"))
     assert facts.data == "shapes"
-    assert Generator(run.folder).sample(2).shape == (2, 4, 16, 16, 3)
+    assert TrainedGenerator(run.folder).sample(2).shape == (2, 4, 16, 16, 3)
     assert run.examples == (0, 0)
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_longer_a_number_stops_and_the_last_good_model_is_kept(tmp_pa
 
     with pytest.raises(TrainingError, match="no longer finite"):
         fit(trainer, tmp_path, on_epoch=spoil)
-    assert np.isfinite(Generator(tmp_path).sample(1)).all()
+    assert np.isfinite(TrainedGenerator(tmp_path).sample(1)).all()
 
 
 def test_memory_that_runs_out_names_the_knobs(tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_mocogan_is_trained_alike(tmp_path):
     assert (options.gan_loss, options.r1_weight, options.augment) == ("non-saturating", 0.0, "none")
     run = fit(GeneratorTrainer(options, clips(options)), tmp_path)
     assert "gradient_penalty" not in run.rows[0]
-    assert Generator(tmp_path).sample(2, frames=12).shape == (2, 12, 64, 64, 3)
+    assert TrainedGenerator(tmp_path).sample(2, frames=12).shape == (2, 12, 64, 64, 3)
     with pytest.raises(OptionError, match="mocogan's discriminator needs 13 or more"):
         GeneratorTrainer(GenerationOptions.parse(["frames=8"], options), clips(options))
 
@@ -223,7 +223,7 @@ def test_a_size_that_no_network_makes():
 
 
 def test_a_clip_that_a_generator_made_is_found_again(run):
-    generator = Generator(run.folder)
+    generator = TrainedGenerator(run.folder)
     made = generator.sample(70, seed=0)[5]
     codes, psnr = project(generator, made, seed=0, steps=2)
     assert psnr > 30

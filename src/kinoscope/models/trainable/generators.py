@@ -261,7 +261,7 @@ def cross(content: Latents, motion: Latents) -> Latents:
     return Latents(content.content[rows], motion.motion[columns], motion.labels[columns])
 
 
-class Generator:
+class TrainedGenerator:
     """A trained generator that samples new clips.
 
     Args:

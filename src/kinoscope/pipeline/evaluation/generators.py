@@ -20,7 +20,7 @@ from kinoscope.views.console.progress import bar
 
 if TYPE_CHECKING:
     from kinoscope.core.media import Pixels
-    from kinoscope.models.trainable.generators import Generator
+    from kinoscope.models.trainable.generators import TrainedGenerator
     from kinoscope.training.data.dataset import Dataset
     from kinoscope.training.generation.metrics import ClipSet, Features, GenerationScores, Protocol
 
@@ -55,12 +55,12 @@ def evaluate_generator(
         OptionError: there are too few clips, or a model or the scores to compare with cannot be used.
         DatasetError: there are no real clips, or too few.
     """
-    from kinoscope.models.trainable.generators import Generator
+    from kinoscope.models.trainable.generators import TrainedGenerator
     from kinoscope.training.generation.metrics import demand_enough
 
     folder = claim()
     _demand_usable(clips.n, features, classifier, compare)
-    generator = Generator(model, device)
+    generator = TrainedGenerator(model, device)
     real, dataset, unreadable = read_real(data, generator, clips.n, clips.group)
     demand_enough(len(real), clips.n)
     embeddings = _features(features, generator.metadata.rate, device)
@@ -75,7 +75,7 @@ def evaluate_generator(
     if saved:
         evaluation.other_name, evaluation.other = saved
     elif compare:
-        other = Generator(compare, device)
+        other = TrainedGenerator(compare, device)
         evaluation.other_name, evaluation.other = other.folder.resolve().name, scoring.run(other, protocol)[1].to_dict()
     written = [] if folder is None else _write(evaluation, generated, real, generator, folder)
     return EvaluateResult(str(data), evaluation.model, generation=evaluation, unreadable=unreadable, written=written)
@@ -95,7 +95,7 @@ def _demand_usable(n: int, features: str | None, classifier: str | None, compare
 
 
 def read_real(
-    data: str | Path, generator: Generator, n: int, group: str = ""
+    data: str | Path, generator: TrainedGenerator, n: int, group: str = ""
 ) -> tuple[ClipSet, Dataset, dict[str, str]]:  # fmt: skip
     """Read about ``n`` real clips with the frames, rate and size of generated ones, spread evenly over all there are.
 
@@ -139,7 +139,7 @@ def _features(name: str | None, rate: float, device: str) -> Features:
 
 
 def _protocol(
-    generator: Generator, features_network: Features, dataset: Dataset, real: int, n: int, seed: int
+    generator: TrainedGenerator, features_network: Features, dataset: Dataset, real: int, n: int, seed: int
 ) -> Protocol:
     import av
 
@@ -190,7 +190,7 @@ class _Scoring:
     n: int
     quiet: bool
 
-    def run(self, generator: Generator, protocol: Protocol) -> tuple[ClipSet, GenerationScores]:
+    def run(self, generator: TrainedGenerator, protocol: Protocol) -> tuple[ClipSet, GenerationScores]:
         from kinoscope.training.generation.metrics import ClipSet, score
 
         latents = generator.latents(self.n, self.seed)
@@ -228,7 +228,7 @@ class _Scoring:
 
 
 def _write(
-    result: GeneratorEvaluation, generated: ClipSet, real: ClipSet, generator: Generator, folder: Path
+    result: GeneratorEvaluation, generated: ClipSet, real: ClipSet, generator: TrainedGenerator, folder: Path
 ) -> list[Path]:  # fmt: skip
     """Write scores.json, and a page with clips, pairs, and scores."""
     from kinoscope.source.encode.save_clip import save_clip

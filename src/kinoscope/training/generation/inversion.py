@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from kinoscope.core.arrays import Float32Array
 from kinoscope.core.media import Pixels
-from kinoscope.models.trainable.generators import Generator, Latents, from_pixels
+from kinoscope.models.trainable.generators import Latents, TrainedGenerator, from_pixels
 
 CANDIDATES = 64
 """Latents that are sampled for the start."""
@@ -27,7 +27,7 @@ PRIOR_WEIGHT = 0.02
 
 
 def project(
-    generator: Generator, pixels: Pixels, seed: int = 0, label: int | None = None, seconds: float | None = None,
+    generator: TrainedGenerator, pixels: Pixels, seed: int = 0, label: int | None = None, seconds: float | None = None,
     steps: int | None = None, on_step: Callable[[float, float], None] | None = None,
 ) -> tuple[Latents, float]:  # fmt: skip
     """Find the latents of a clip.
@@ -64,7 +64,7 @@ def project(
 
 
 def _nearest_sample(
-    generator: Generator, pixels: Pixels, times: Float32Array, seed: int, label: int | None, seconds: float
+    generator: TrainedGenerator, pixels: Pixels, times: Float32Array, seed: int, label: int | None, seconds: float
 ) -> Latents:
     """Return the sampled latents whose clip is nearest to ``pixels``."""
     labels = None if label is None else [label] * CANDIDATES
