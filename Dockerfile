@@ -12,7 +12,7 @@ WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 
 # torch comes first and alone, as in the Makefile. The default index has the build with CUDA; an index of CPU builds
-# makes the image about 5 GB smaller: --build-arg TORCH_INDEX=URL.
+# makes the image several GB smaller: --build-arg TORCH_INDEX=URL.
 ARG TORCH_INDEX=""
 RUN python -m pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0
 

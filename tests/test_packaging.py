@@ -15,12 +15,10 @@ import pytest
 
 import kinoscope
 from tests.helpers.dockerfile import read_instructions
-from tests.helpers.load_tool import load_tool
+from tools import check_dist as dist
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-dist = load_tool("check_dist")
 
 
 def build(source: Path, out: Path, *options: str) -> Path:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.load_tool import load_tool
+from kinoscope.cli.commands import COMMANDS
+from tools import check_links as links
+from tools import docs_hooks as hooks
+from tools import docs_options as options
+from tools import draw_layers as drawing
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-
-hooks = load_tool("docs_hooks")
-links = load_tool("check_links")
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,36 @@ def test_files_have_the_page_that_shows_them():
 )
 def test_links_are_rewritten_for_the_page(text, rewritten):
     assert hooks.rewrite_links(text, "docs/other.md", "docs/how-to/page.md", "https://host/r") == rewritten
+
+
+def test_the_drawing_of_the_packages_is_that_of_the_layers(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["draw_layers", "--check"])
+    assert drawing.main() == 0, capsys.readouterr().out
+    text = drawing.TARGET.read_text()
+    packages = {path.stem for path in (ROOT / "src" / "kinoscope").iterdir() if not path.name.startswith(("_", "py."))}
+    assert {name for layer in drawing.read_layers() for name in layer} == packages
+    assert [name for name in packages if f">{name}</text>" not in text] == []
+
+
+def test_a_drawing_that_is_not_up_to_date_is_found(monkeypatch, capsys):
+    monkeypatch.setattr(drawing, "TARGET", ROOT / "docs" / "images" / "gone.svg")
+    monkeypatch.setattr("sys.argv", ["draw_layers", "--check"])
+    assert drawing.main() == 1
+    assert "run python tools/draw_layers.py" in capsys.readouterr().out
+
+
+def test_the_options_of_a_page_are_those_of_the_help():
+    table = options.table("watch")
+    assert "| `--rules` | required | YAML file of rules" in table
+    assert "| `--device` | `auto` | auto (a GPU if there is one), cpu or cuda. |" in table
+    assert "- **epochs**: " in options.training("classify")
+    with pytest.raises(ValueError, match="there is no training 'cooking'"):
+        options.training("cooking")
+    text = options.insert_options("a\n\n<!-- options: watch -->\n\n<!-- options: train predict -->\n")
+    assert "`--rules`" in text
+    assert "- **horizon**: " in text
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_the_page_of_a_verb_has_its_options(verb):
+    assert f"\n<!-- options: {verb} -->\n" in (DOCS / "how-to" / f"{verb}.md").read_text()

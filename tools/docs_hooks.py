@@ -1,4 +1,4 @@
-"""Hooks of the documentation site (``mkdocs.yml``): pages that are files of the repository, and links to files.
+"""Hooks of the documentation site (``mkdocs.yml``): pages that show files of the repository, options, and links.
 
 A page with ``source: PATH`` in its metadata shows that file, such as the changelog, which is written once. Links are
 written as they work in the repository; here those to files that are no pages lead to the repository on the web.
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # mkdocs loads this file by its path
+from tools.docs_options import insert_options  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCS = "docs"
 LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)\s]*)?(\))")
 PAGES = {
@@ -34,7 +38,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Return the text of a page, with the file that it shows and links that work on the site."""
     name = f"{DOCS}/{page.file.src_uri}"
     source = page.meta.get("source", name)
-    text = (ROOT / source).read_text("utf-8") if "source" in page.meta else markdown
+    text = (ROOT / source).read_text("utf-8") if "source" in page.meta else insert_options(markdown)
     return rewrite_links(text, source, name, str(config.repo_url))
 
 

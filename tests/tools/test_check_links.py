@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.load_tool import load_tool
-
-links = load_tool("check_links")
+from tools import check_links as links
 
 INDEX = '<h1 id="top">A</h1><a href="guide/">a folder</a><a href="guide/#start">an anchor</a><img src="a%20b.png">'
 GUIDE = '<h2 id="start">B</h2><a href="../">up</a><a href="#start">a</a><a href="https://example.org/x">b</a>'
