@@ -50,6 +50,16 @@ if TYPE_CHECKING:
     from kinoscope.core.errors import TrainingError as TrainingError
     from kinoscope.core.errors import UnexpectedError as UnexpectedError
     from kinoscope.core.errors import WeightsMissing as WeightsMissing
+    from kinoscope.core.media import Audio as Audio
+    from kinoscope.core.media import Frame as Frame
+    from kinoscope.core.media import FrameBatch as FrameBatch
+    from kinoscope.core.media import SourceInfo as SourceInfo
+    from kinoscope.core.options import Options as Options
+    from kinoscope.core.options import option as option
+    from kinoscope.core.results import Event as Event
+    from kinoscope.core.results import TaskReport as TaskReport
+    from kinoscope.core.results import TaskResult as TaskResult
+    from kinoscope.core.results import Track as Track
     from kinoscope.pipeline.detectors import Detector as Detector
     from kinoscope.pipeline.evaluation.options import ScoredClipOptions as ScoredClipOptions
     from kinoscope.pipeline.generation import GeneratedClipOptions as GeneratedClipOptions
@@ -88,7 +98,16 @@ if TYPE_CHECKING:
     from kinoscope.results.watch import WatchResult as WatchResult
     from kinoscope.source import open_source as open_source
     from kinoscope.source.video_object import Video as Video
+    from kinoscope.tasks.base import Needs as Needs
+    from kinoscope.tasks.base import PostTask as PostTask
+    from kinoscope.tasks.base import Skip as Skip
+    from kinoscope.tasks.base import Task as Task
+    from kinoscope.tasks.options import ClassifyOptions as ClassifyOptions
+    from kinoscope.tasks.options import FacesOptions as FacesOptions
     from kinoscope.tasks.options import ObjectsOptions as ObjectsOptions
+    from kinoscope.tasks.options import RecognizeOptions as RecognizeOptions
+    from kinoscope.tasks.options import SyncTaskOptions as SyncTaskOptions
+    from kinoscope.tasks.options import TextOptions as TextOptions
     from kinoscope.views.timeline import Timeline as Timeline
 
 disable_telemetry()
@@ -107,6 +126,9 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
         "PluginError", "PrivacyError", "RulesError", "SourceError", "SyncError", "TimelineError",
         "TrainingError", "UnexpectedError", "WeightsMissing",
     ),
+    "core.media": ("Audio", "Frame", "FrameBatch", "SourceInfo"),
+    "core.options": ("Options", "option"),
+    "core.results": ("Event", "TaskReport", "TaskResult", "Track"),
     "pipeline.detectors": ("Detector",),
     "pipeline.evaluation.options": ("ScoredClipOptions",),
     "pipeline.generation": ("GeneratedClipOptions",),
@@ -136,7 +158,11 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
     "results.watch": ("WatchResult",),
     "source": ("open_source",),
     "source.video_object": ("Video",),
-    "tasks.options": ("ObjectsOptions",),
+    "tasks.base": ("Needs", "PostTask", "Skip", "Task"),
+    "tasks.options": (
+        "ClassifyOptions", "FacesOptions", "ObjectsOptions", "RecognizeOptions", "SyncTaskOptions",
+        "TextOptions",
+    ),
     "views.timeline": ("Timeline",),
 }  # fmt: skip
 """Module -> its names that are public. They are imported when they are first used."""
