@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import kinoscope
 from kinoscope.source.synthetic.video import shapes
 
@@ -18,3 +20,9 @@ def test_the_parts_are_measured_on_request(light: Any, tmp_path: Path) -> None:
     assert by_part.parts is not None
     assert set(by_part.parts) == {"shots", "loading models", "decode and scale"}
     assert by_part.to_dict()["where"] == by_part.parts
+
+
+def test_frames_in_memory_are_measured(light: Any) -> None:
+    frames = np.zeros((12, 48, 64, 3), np.uint8)
+    result = kinoscope.bench(frames)
+    assert (result.source, result.frames) == ("frames", 12)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.pipeline.arguments import choose_device, choose_tasks
 from kinoscope.pipeline.benchmark import measure_analysis
 from kinoscope.results.bench import BenchResult
+from kinoscope.source.names import SourceObject, name_of
 
 
+@accept_old_names
 def bench(
-    source: str | Path, *, tasks: str | Sequence[str] | None = None, where: bool = False, device: str = "auto"
+    source: SourceObject, *, tasks: str | Sequence[str] | None = None, where: bool = False, device: str = "auto"
 ) -> BenchResult:
     """Run an analysis without writing anything, and report its time and memory.
 
@@ -30,4 +32,4 @@ def bench(
     """
     names = choose_tasks(tasks)
     choose_device(device)
-    return measure_analysis(str(source), names, device, by_part=where)
+    return measure_analysis(name_of(source), names, device, by_part=where)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import OptionError
 from kinoscope.pipeline.arguments import choose_views
 from kinoscope.pipeline.conversion import convert_timeline
 from kinoscope.results.convert import ConvertResult
 
 
+@accept_old_names
 def convert(
     timeline: str | Path, to: str | Sequence[str], out: str | Path | None = None, overwrite: bool = False
 ) -> ConvertResult:

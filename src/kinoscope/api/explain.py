@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.pipeline.arguments import choose_device, choose_time_range, split_names
 from kinoscope.pipeline.explanation import explain_clip
 from kinoscope.results.explain import ExplainResult
 
 
+@accept_old_names
 def explain(
     model: str,
     clip: str | Path,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import OptionError
 from kinoscope.galleries import read_gallery
 from kinoscope.pipeline import gallery_actions, gallery_check
@@ -26,6 +27,7 @@ USAGE = {
 }
 
 
+@accept_old_names
 def gallery(
     action: Action,
     path: str | Path,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kinoscope.api.deprecations import accept_old_names
 from kinoscope.results.models import ModelsResult, ModelStatus
 
 
+@accept_old_names
 def models(action: Literal["list", "show", "pull", "check"] = "list", *names: str) -> ModelsResult:
     """List the models, show their cards, download their weights, or check the cached weights.
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kinoscope.core.addresses import Address
 from kinoscope.pipeline import analysis, engine
 from kinoscope.results.bench import BenchResult
 
@@ -18,7 +17,7 @@ def measure_analysis(source: str, tasks: Sequence[str], device: str = "auto", by
     """Return the time and memory that an analysis takes.
 
     Args:
-        source: a video.
+        source: name of a video.
         tasks: names of tasks.
         device: auto, cpu or cuda.
         by_part: run one task after another, and measure the CPU seconds of each.
@@ -34,7 +33,7 @@ def measure_analysis(source: str, tasks: Sequence[str], device: str = "auto", by
     with open_source(source) as opened:
         created = analysis.AnalysisOptions(tasks, device=device).make_tasks(tasks)
         timeline = engine.run(opened, created, threaded=not by_part)
-    result = BenchResult(str(Address(source)), frames=timeline.decode.frames)
+    result = BenchResult(str(source), frames=timeline.decode.frames)
     result.wall_seconds = round(time.perf_counter() - wall, 2)
     result.cpu_seconds = round(time.process_time() - cpu, 2)
     result.peak_megabytes = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
