@@ -89,8 +89,8 @@ def generate_clips(
         out: a video, an image, numbered images or a folder; None writes nothing.
 
     Raises:
-        OptionError: an option cannot be used.
-        ModelError: the model cannot be used.
+        OptionError: an option cannot be used, or there is no such generator.
+        ModelError: the folder holds no usable generator.
         SourceError: the clip to project cannot be read, or is too short.
         OutputError: a file cannot be written.
     """
