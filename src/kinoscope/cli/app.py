@@ -75,7 +75,7 @@ def _with_all_flags(verb: Callable[..., Any]) -> Callable[..., Any]:
         parameters.setdefault(name, flag)
 
     def described(*args: Any, **options: Any) -> None:
-        """See the verb."""
+        """Return nothing: only the signature is used."""
 
     described.__doc__ = verb.__doc__
     described.__annotations__ = {one.name: one.annotation for one in parameters.values()}

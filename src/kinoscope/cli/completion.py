@@ -10,7 +10,7 @@ from kinoscope.core.errors import OptionError, OutputError
 Shell = Literal["bash", "zsh", "fish"]
 
 BASH_FILES = 'COMPREPLY=( $(compgen -f -- "${cur}") )'
-"""How cyclopts completes files in bash: without the slash of a folder, and where an option is no path not at all."""
+"""The completion of files that cyclopts generates for bash: without the slash of a folder, and only for paths."""
 
 
 def install_completion(shell: Shell | None = None) -> None:

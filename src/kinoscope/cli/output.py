@@ -54,7 +54,7 @@ def _rows(result: VerbResult) -> list[Result]:
 
 def _print(words: Sequence[str], result: VerbResult, as_json: bool) -> None:
     # Of several processes, the first one prints.
-    if result is None or (words[0] == "train" and current_launch().rank > 0):
+    if result is None or current_launch().rank > 0:
         return
     if as_json:
         print(json.dumps(to_json(words[0], result), allow_nan=False))

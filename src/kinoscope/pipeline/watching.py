@@ -46,7 +46,7 @@ SHUTDOWN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
-    """Where alerts are sent, and whether a clip of each is saved.
+    """Delivery of alerts: a webhook, a file of undelivered ones, and a clip of each.
 
     Attributes:
         webhook: http or https address to which each alert is posted as well.
@@ -80,7 +80,7 @@ class DeliveryOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """How long a source is watched, and whether it is a camera or plays like one.
+    """Duration of a watch, and whether the source is a camera or plays like one.
 
     Attributes:
         for_: stop after so many seconds (or a clock, 00:10:00); otherwise at the end of the source, or on Ctrl-C.
