@@ -40,6 +40,7 @@ SPAN = (
     ("--end -3", "end -3"),
 )  # fmt: skip
 RATE = tuple((f"--rate {value}", f"rate {value}") for value in ("0", "-1", "nan", "inf"))
+TASK_RATE = tuple((flag, shown.replace(" ", "=")) for flag, shown in RATE)
 
 VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "analyze VIDEO -o OUT": (
@@ -58,7 +59,7 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
     "classify VIDEO --model MODEL -o OUT": (DEVICE, *SPAN, ("--top 0", "top 0"), ("--top -1", "top -1")),
     "classify VIDEO -o OUT": (("--model nanodet", "fight"), ("--model none", "none")),
     "detect VIDEO -o OUT": (
-        DEVICE, *SPAN, *RATE,
+        DEVICE, *SPAN, *TASK_RATE,
         ("--labels unicorn", "known: "), ("--model yolov8", "nanodet"), ("--model transnetv2", "nanodet"),
         ("--tracker kalman", "buffered"), ("--appearance hats", "colours"),
         ("--every 0", "every 0"), ("--every nan", "every nan"), ("--every -1", "every -1"),
