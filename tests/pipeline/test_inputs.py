@@ -1,5 +1,6 @@
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -158,7 +159,8 @@ def test_the_fingerprint_of_frames_is_their_content(tmp_path: Path, monkeypatch:
 def test_the_fingerprint_of_a_part_of_a_file_names_the_part(tmp_path: Path) -> None:
     file = touch(tmp_path / "a.mp4")
     (part,) = inputs.expand([Video(file, start=3)])
-    assert inputs.fingerprint(part, {}) == inputs.fingerprint(str(file), {"start": 3})
+    assert inputs.fingerprint(part, {}) == inputs.fingerprint(str(file), {"start": Fraction(3)})
+    assert inputs.fingerprint(part, {"start": Fraction(5)}) == inputs.fingerprint(str(file), {"start": Fraction(5)})
     assert inputs.files_of(part) == [str(file)]
 
 

@@ -1,3 +1,4 @@
+import wave
 from fractions import Fraction
 
 import numpy as np
@@ -100,10 +101,23 @@ def test_what_is_not_there_is_said(tmp_path, clip):
     missing = Video(tmp_path / "missing.mp4")
     with pytest.raises(SourceError, match=r"missing.mp4"):
         _ = missing.info
+    with pytest.raises(OptionError, match="time 'soon' is not understood"):
+        Video(clip[0], start="soon")
     with pytest.raises(OptionError, match="rate -1 is not positive"):
         Video(clip[0]).frames(rate=-1)
     with pytest.raises(OptionError, match="count 0 is not possible"):
         Video(clip[0]).read(count=0)
+
+
+def test_a_recording_of_audio_has_no_frames(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 800, "NONE", "not compressed"))
+        file.writeframes(bytes(1600))
+    recording = Video(tmp_path / "a.wav")
+    assert len(recording.audio(8000).samples) == 800
+    for read in (lambda: list(recording), lambda: recording.at(0), recording.read):
+        with pytest.raises(SourceError, match=r"a\.wav has no video; it is audio only"):
+            read()
 
 
 def test_frames_in_memory_read_like_a_file():
@@ -133,8 +147,8 @@ def test_a_generator_is_not_read_before_it_is_needed():
 
 
 def test_the_repr_shows_what_is_known(clip):
-    video = Video("street.mp4", start=3)
-    assert repr(video) == "Video('street.mp4', start=3)"
+    video = Video("street.mp4", start="0:03", end=4.5, video_track=1, bounds="hours=2")
+    assert repr(video) == "Video('street.mp4', start=3, end=4.5, video_track=1, bounds='hours=2')"
     video = Video("synthetic:flash_and_beep?duration=2&width=64&height=48")
     _ = video.info
     assert repr(video).endswith(": 64x48, 25 fps, 2 s, audio")

@@ -189,7 +189,7 @@ def fingerprint(source: str, options: dict[str, Any]) -> dict[str, Any]:
     with suppress(OSError, SourceError):
         metadata = _mark(source)
     metadata = metadata or {"source": str(Address(source))}
-    options = options | dict(source.options) if isinstance(source, VideoAddress) else options
+    options = source.merge(options) if isinstance(source, VideoAddress) else options
     return metadata | {name: str(value) for name, value in options.items() if value is not None}
 
 

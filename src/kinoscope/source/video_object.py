@@ -35,6 +35,9 @@ class Video:
 
     Attributes:
         address: what names it in results, and what ``open_source`` takes.
+
+    Raises:
+        OptionError: ``start`` or ``end`` is no time.
     """
 
     def __init__(
@@ -47,7 +50,8 @@ class Video:
         audio_track: int | None = None,
         bounds: str | None = None,
     ) -> None:
-        options = {"start": start, "end": end, "video_track": video_track, "audio_track": audio_track, "limit": bounds}
+        times = {name: None if time is None else parse_time(time) for name, time in (("start", start), ("end", end))}
+        options = times | {"video_track": video_track, "audio_track": audio_track, "limit": bounds}
         given = {name: value for name, value in options.items() if value is not None}
         self.address = VideoAddress(reveal(os.fspath(path)), given)
         self._info: SourceInfo | None = None
@@ -136,7 +140,7 @@ class Video:
         """Return when the part that is read ends, in seconds, or None if that is not known."""
         end = self.address.options.get("end")
         ends = [] if self.info.duration is None else [self.info.start + self.info.duration]
-        return min(ends + ([] if end is None else [parse_time(end)]), default=None)
+        return min(ends + ([] if end is None else [end]), default=None)
 
     def read(self, rate: Seconds | None = None, size: Size | None = None, count: int | None = None) -> FrameBatch:
         """Return frames in one array: ``pixels`` uint8 RGB (T, H, W, 3), and their ``times`` in seconds (T,).
@@ -178,9 +182,14 @@ class Video:
     def __repr__(self) -> str:
         if self.address.frames is not None:
             return f"Video.from_frames({self.address.frames!r})"
-        options = "".join(f", {name}={value!r}" for name, value in self.address.options.items())
+        options = "".join(f", {_describe_option(*item)}" for item in self.address.options.items())
         known = "" if self._info is None else f": {_describe(self._info)}"
         return f"Video({str(self.address)!r}{options}){known}"
+
+
+def _describe_option(name: str, value: Any) -> str:
+    shown = f"{float(value):g}" if isinstance(value, Fraction) else repr(value)
+    return f"{'bounds' if name == 'limit' else name}={shown}"
 
 
 def _describe(info: SourceInfo) -> str:
