@@ -155,3 +155,9 @@ def test_a_converted_network_runs_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@each(CARDS)
+def test_names_of_outputs_are_given_for_all_or_none(card: Card) -> None:
+    assert len(card.output_names) in (0, len(card.outputs))
+    assert len(set(card.output_names)) == len(card.output_names)

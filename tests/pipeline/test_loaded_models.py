@@ -158,7 +158,7 @@ def test_clips_are_resized(runner):
 
 
 def test_outputs_without_names_are_numbered(runner, monkeypatch):
-    card = dataclasses.replace(find("efficientnet-lite0"), name="mine", input=(3,), dtype="float32")
+    card = dataclasses.replace(find("efficientnet-lite0"), name="mine", input=(3,), dtype="float32", output_names=())
     monkeypatch.setattr("kinoscope.pipeline.loaded_models.find", lambda name: card)
     extractor = FeatureExtractor("mine")
     assert extractor([1.0, 2, 6])["output0"] == 3

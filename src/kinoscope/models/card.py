@@ -45,6 +45,7 @@ class Card:
         input: axes of the input after the batch.
         dtype: data type of the input.
         outputs: axes of each float32 output after the batch.
+        output_names: their names in Python; output0, output1... if none are given.
         stride: heights and widths that are multiples of it are accepted in place of those of ``input``, which are the
             maximum; ``outputs`` are then shorter. None for a fixed size.
         resize: how a frame is brought to ``size``: ``stretch``; ``letterbox``: aspect ratio kept, in the top left
@@ -71,6 +72,7 @@ class Card:
     input: Shape = ()
     dtype: Literal["uint8", "float32"] = "uint8"
     outputs: tuple[Shape, ...] = ()
+    output_names: tuple[str, ...] = ()
     stride: int | None = None
     resize: Literal["stretch", "letterbox"] = "stretch"
     classes: str | tuple[str, ...] = ()

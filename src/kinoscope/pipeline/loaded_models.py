@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from kinoscope.results.explain import ExplainResult
     from kinoscope.results.sync import SyncResult
     from kinoscope.source.names import SourceObject
-
-OUTPUT_NAMES: Mapping[str, tuple[str, ...]] = {
-    "efficientnet-lite0": ("features", "logits"),
-    "transnetv2": ("one_frame", "all_frames"),
-    "face-mesh": ("points", "presence"),
-    "dlib-resnet": ("embedding",),
-    "minilm": ("embedding",),
-}
-"""Card -> names of its outputs; those of other cards are numbered."""
 
 
 class Classifier(LoadedModel):
@@ -188,8 +179,7 @@ class FeatureExtractor(LoadedModel):
                 f"kinoscope.analyze(video, tasks={self.card.task!r})"
             )
         self._runner = make_runner(self.card, device, threads=threads)
-        numbered = tuple(f"output{index}" for index in range(len(self.card.outputs)))
-        self.outputs = OUTPUT_NAMES.get(self.card.name, numbered)
+        self.outputs = self.card.output_names or tuple(f"output{index}" for index in range(len(self.card.outputs)))
         super().__init__(self.card.name, reference, device, self.card.labels, self._runner.runtime)
 
     def __call__(self, inputs: Any) -> dict[str, Float32Array]:

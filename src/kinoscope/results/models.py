@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from kinoscope.models.card import Card
 
 
+UNLISTED_FIELDS = ("net", "classes", "output_names")
+"""Fields of a card that are not printed."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
     """A model and its weights.
@@ -29,7 +33,7 @@ class ModelStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the card and the state of its weights as plain types for JSON."""
-        names = [field.name for field in fields(self.card) if field.name not in ("net", "classes")]
+        names = [field.name for field in fields(self.card) if field.name not in UNLISTED_FIELDS]
         row: dict[str, Any] = {name: getattr(self.card, name) for name in names}
         row["files"] = {file.name: file.sha256 for file in self.card.files}
         row |= {"labels": len(self.card.labels), "weights": self.weights}
