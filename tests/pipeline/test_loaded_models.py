@@ -148,8 +148,8 @@ def test_images_are_resized_and_outputs_named(runner):
 
 def test_clips_are_resized(runner):
     extractor = FeatureExtractor("transnetv2")
-    assert extractor(np.full((100, 40, 60, 3), 3, np.uint8))["one_frame"] == 3
-    assert extractor(np.zeros((2, 100, 40, 60, 3), np.uint8))["all_frames"].tolist() == [0, 0]
+    assert extractor(np.full((100, 40, 60, 3), 3, np.uint8))["cut"] == 3
+    assert extractor(np.zeros((2, 100, 40, 60, 3), np.uint8))["transition"].tolist() == [0, 0]
     assert [array.shape for array in runner] == [(1, 100, 27, 48, 3), (2, 100, 27, 48, 3)]
     with pytest.raises(
         OptionError, match=r"transnetv2 takes uint8 \(N, 100, 27, 48, 3\), not uint8 \(1, 9, 27, 48, 3\)"

@@ -129,7 +129,7 @@ CARDS: tuple[Card, ...] = (
         net=_transnetv2,
         input=(100, 27, 48, 3),
         outputs=((100,), (100,)),
-        output_names=("one_frame", "all_frames"),
+        output_names=("cut", "transition"),
         published="F1 96.2 on BBC Planet Earth, 77.9 on ClipShots",
     ),
     Card(
@@ -181,7 +181,7 @@ CARDS: tuple[Card, ...] = (
         net=_face_mesh,
         input=(192, 192, 3),
         outputs=((468, 3), ()),
-        output_names=("points", "presence"),
+        output_names=("landmarks", "presence"),
         tolerance=0.05,
     ),
     Card(
