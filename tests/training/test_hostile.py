@@ -41,6 +41,20 @@ def test_a_checkpoint_with_another_header_is_one_line(tmp_path: Path, header: st
         read_checkpoint(path)
 
 
+@pytest.mark.parametrize("line", ["[1]", "{}", '{"epoch": "x"}', "1"])
+def test_a_log_whose_lines_are_no_rows_is_one_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "log.jsonl").write_text(f'{{"epoch": 1}}\n{line}\n')
+    with pytest.raises(KinoscopeError, match=r"^[^\n]*log.jsonl is damaged[^\n]*$"):
+        read_log(tmp_path / "log.jsonl")
+
+
+@pytest.mark.parametrize("plain", [[], 7, {"options": [1]}, {"data": "x"}, {"options": {}, "data": ["x"]}])
+def test_saved_options_that_are_none_are_one_line(tmp_path: Path, plain: Any) -> None:
+    (tmp_path / "options.json").write_text(json.dumps(plain))
+    with pytest.raises(KinoscopeError, match=r"^[^\n]*options.json is damaged \((it has no|the name)[^\n]*$"):
+        read_options(tmp_path / "options.json")
+
+
 @pytest.mark.parametrize("name", ["../outside.mp4", "/etc/hostname", "a/../../outside.mp4"])
 def test_a_table_names_no_video_outside_its_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "data"

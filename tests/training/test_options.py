@@ -60,6 +60,25 @@ def test_a_run_resumes_with_its_options_and_data(tmp_path):
         options_of("rate=1", [])
 
 
+def test_a_run_of_another_training_is_named(tmp_path):
+    save_options(tmp_path / "options.json", PredictionOptions(), {"task": "predict", "data": "clips"})
+    with pytest.raises(ModelError, match=r"is a run of train predict, not this; resume it with `kinoscope train pred"):
+        options_of(None, [], tmp_path)
+
+
+def test_a_run_without_the_name_of_its_data_needs_it(tmp_path):
+    save_options(tmp_path / "options.json", Plain(steps=7), {})
+    assert options_of("clips", [], tmp_path) == (Plain(steps=7), "clips")
+    with pytest.raises(OptionError, match=r"^no clips are given"):
+        options_of(None, [], tmp_path)
+
+
+def test_a_file_is_no_run(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match=r"file is no training run: it has no options.json"):
+        options_of(None, [], tmp_path / "file")
+
+
 def test_damaged_options(tmp_path):
     for options in ({"steps": 3, "other": 1}, {"steps": 0}, {"steps": "3"}):
         (tmp_path / "options.json").write_text(json.dumps({"options": options}))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
 from kinoscope.results.train import TrainingRun
-from kinoscope.training.checkpoint import LAST_CHECKPOINT, Part, read_checkpoint
+from kinoscope.training.checkpoint import LAST_CHECKPOINT, Part, read_checkpoint, save_checkpoint
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Row, read_log
 from kinoscope.training.optim import ExponentialMovingAverage
@@ -161,6 +161,45 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, monkeypatch):
         fit(wide, tmp_path, resume=True)
     monkeypatch.setattr(SlopeTrainer, "task", "height")
     with pytest.raises(ModelError, match="is of task slope, not height"):
+        fit(SlopeTrainer(SMALL), tmp_path, resume=True)
+
+
+def save_changed(folder: Path, tensors: Mapping[str, Tensor | None] = {}, **metadata: Any) -> None:
+    """Replace tensors and metadata of a checkpoint; None removes them."""
+    old, facts = read_checkpoint(folder / LAST_CHECKPOINT)
+    new = {name: value for name, value in (old | dict(tensors)).items() if value is not None}
+    plain = {name: value for name, value in (facts | metadata).items() if value is not None}
+    (folder / LAST_CHECKPOINT).unlink()
+    save_checkpoint(folder / LAST_CHECKPOINT, new, plain)
+
+
+@pytest.mark.parametrize("name", ["task", "options", "epoch", "step", "averaged"])
+@pytest.mark.parametrize("value", [None, "slop", [1], -1, 1.5, 10**30])
+def test_a_checkpoint_with_impossible_metadata_is_one_line(tmp_path, name, value):
+    fit(SlopeTrainer(SMALL), tmp_path)
+    save_changed(tmp_path, **{name: value})
+    with pytest.raises(ModelError, match=r"^[^\n]*(is no checkpoint, or damaged|is of task slop, not)[^\n]*$"):
+        fit(SlopeTrainer(SMALL), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"optimizer.9.exp_avg": torch.zeros(1, 1)},
+        {"optimizer.-1.exp_avg": torch.zeros(1)},
+        {"optimizer.x.exp_avg": torch.zeros(1)},
+        {"optimizer.0.exp_avg": torch.zeros(7)},
+        {"optimizer.0.exp_avg": None},
+        {"average.weight": None},
+        {"average.weight": torch.zeros(7)},
+        {"average.other": torch.zeros(7)},
+        {"net.weight": torch.zeros(3, dtype=torch.int64)},
+    ],
+)
+def test_a_checkpoint_with_other_tensors_is_one_line(tmp_path, tensors):
+    fit(SlopeTrainer(SMALL), tmp_path)
+    save_changed(tmp_path, tensors)
+    with pytest.raises(ModelError, match=r"^[^\n]*is of another network, or damaged[^\n]*$"):
         fit(SlopeTrainer(SMALL), tmp_path, resume=True)
 
 

@@ -90,14 +90,21 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     """Load the tensors of ``flatten_optimizer`` into an optimizer.
 
     Each tensor gets the memory layout of its parameter: fused optimizers go by memory order, not by axes.
+
+    Raises:
+        ValueError: they are those of other parameters.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        index, _, name = key.partition(".")
-        parameter = parameters[int(index)]
-        ordered = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
-        state.setdefault(int(index), {})[name] = ordered
+        text, _, name = key.partition(".")
+        index = int(text)
+        if not 0 <= index < len(parameters) or (value.ndim and value.shape != parameters[index].shape):
+            raise ValueError(f"the optimizer has no tensor {key} of shape {list(value.shape)}")
+        ordered = torch.empty_like(parameters[index]).copy_(value) if value.ndim else value
+        state.setdefault(index, {})[name] = ordered
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise ValueError("the state of the optimizer lacks tensors")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -95,11 +95,23 @@ def read_log(path: Path) -> list[Row]:
         ModelError: it is damaged.
     """
     try:
-        return [parse_json(line, allow_nan=True) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [_parse_row(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is damaged ({error}); remove its last line and try again") from None
+
+
+def _parse_row(line: str) -> Row:
+    """Return a row of a log.
+
+    Raises:
+        ValueError: it is none.
+    """
+    row = parse_json(line, allow_nan=True)
+    if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+        raise ValueError("a line of it is no row with an epoch")
+    return row
 
 
 def _open_events(folder: Path, epochs: int) -> Any:

@@ -132,7 +132,14 @@ class ExponentialMovingAverage:
         self.tensors = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore the tensors of a checkpoint, each on the device where it is."""
+        """Restore the tensors of a checkpoint, each on the device where it is.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        shapes = ({name: value.shape for name, value in one.items()} for one in (tensors, self.tensors))
+        if len({frozenset(one.items()) for one in shapes}) > 1:
+            raise ValueError("the average of its weights has other tensors")
         self.tensors = {name: tensor.to(self.tensors[name].device) for name, tensor in tensors.items()}
 
     @torch.no_grad()

@@ -99,21 +99,47 @@ def save_options(path: Path, options: Options, metadata: Mapping[str, Any]) -> N
         temporary.write_text(json.dumps(dict(metadata) | {"options": options.to_dict()}, indent=1) + "\n", "utf-8")
 
 
-def read_saved_options(path: Path, kind: type[T]) -> tuple[T, dict[str, Any]]:
+def read_saved_options(path: Path, kind: type[T], task: str | None = None) -> tuple[T, dict[str, Any]]:
     """Read the saved options of a run, and the metadata saved with them.
 
     Options that earlier releases named differently are read under their present names.
 
+    Args:
+        path: of the file.
+        kind: class of the options.
+        task: name of the training that the run must be of; any if not given.
+
     Raises:
-        ModelError: there are none, or the file is damaged.
+        ModelError: there are none, the file is damaged, or the run is of another training.
     """
     try:
         metadata = read_json(path, allow_nan=True)
-        return kind.from_dict(metadata.pop("options")), metadata
-    except FileNotFoundError:
+        options = _take_options(metadata)
+        if task is not None and (of := metadata.get("task", task)) != task:
+            raise ModelError(
+                f"{path.parent} is a run of train {of}, not {task}; "
+                f"resume it with `kinoscope train {of} --resume-from {path.parent}`"
+            )
+        return kind.from_dict(options), metadata
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path.parent} is no training run: it has no {path.name}; give a folder of one") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OptionError) as error:
-        raise ModelError(f"{path} is damaged ({error}); restart the training") from None
+    except (OSError, ValueError, TypeError, OptionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{path} is damaged ({reason}); restart the training") from None
+
+
+def _take_options(metadata: Any) -> Mapping[str, Any]:
+    """Return the options out of the saved metadata, which then have them no more.
+
+    Raises:
+        ValueError: there are none, or the name of the data is no text.
+    """
+    options = metadata.pop("options", None) if isinstance(metadata, dict) else None
+    if not isinstance(options, Mapping):
+        raise ValueError("it has no options")
+    if not isinstance(metadata.get("data", ""), str):
+        raise ValueError("the name of its data is no text")
+    return options
 
 
 def new_or_resumed_options(
@@ -137,8 +163,10 @@ def new_or_resumed_options(
         pairs, data = (data, *pairs), None
     owner = f"train {task}"
     if resume is not None:
-        saved, metadata = read_saved_options(Path(resume) / OPTIONS_FILE, kind)
-        return kind.parse(pairs, saved, owner), data or metadata["data"]
+        saved, metadata = read_saved_options(Path(resume) / OPTIONS_FILE, kind, task)
+        pairs, data = [*pairs], data or metadata.get("data")
+        if data is not None:
+            return kind.parse(pairs, saved, owner), data
     if data is None:
         raise OptionError(f"no clips are given; {owner} needs {needs}")
     return kind.parse(pairs, kind.defaults(pairs), owner), data

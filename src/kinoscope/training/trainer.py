@@ -50,6 +50,9 @@ RUN_FILES = (
 )  # fmt: skip
 """Files of a run that its result lists."""
 
+MAX_COUNT = 2**53
+"""Highest number of epochs, steps or updates in a checkpoint."""
+
 StepCallback = Callable[[int], None]
 """Called with the number of finished steps."""
 
@@ -373,6 +376,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
         OptionError: the options are not those of the run.
     """
     tensors, metadata = read_checkpoint(path)
+    _check_metadata(path, metadata)
     if metadata["task"] != trainer.task:
         raise ModelError(f"{path} is of task {metadata['task']}, not {trainer.task}; resume it with that task")
     current: Mapping[str, Any] = json.loads(json.dumps(trainer.options.to_dict()))
@@ -383,10 +387,22 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
             )
     try:
         trainer.restore(tensors, metadata)
-    except (RuntimeError, ValueError, KeyError) as error:
+    except (RuntimeError, ValueError, LookupError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"{path} is of another network ({reason}); restart the training") from None
+        raise ModelError(f"{path} is of another network, or damaged ({reason}); restart the training") from None
     trainer.epoch = metadata["epoch"]
+
+
+def _check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Check the metadata of a checkpoint that every training has.
+
+    Raises:
+        ModelError: it is none that ``fit`` wrote.
+    """
+    numbers = [metadata.get(name) for name in ("epoch", "step", "averaged")]
+    are_counts = all(isinstance(number, int) and 0 <= number <= MAX_COUNT for number in numbers)
+    if not are_counts or not isinstance(metadata.get("task"), str) or not isinstance(metadata.get("options"), dict):
+        raise ModelError(f"{path} is no checkpoint, or damaged (its metadata is none of a run); restart the training")
 
 
 def start_epoch(seed: int, *key: int) -> np.random.Generator:
