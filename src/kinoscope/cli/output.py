@@ -53,8 +53,8 @@ def _rows(result: VerbResult) -> list[Result]:
 
 
 def _print(words: Sequence[str], result: VerbResult, as_json: bool) -> None:
-    # Of several processes, the first one prints.
-    if result is None or current_launch().rank > 0:
+    # Of the processes of a training, the first one prints. Other verbs print in any: the variables may be left over.
+    if result is None or (words[0] == "train" and current_launch().rank > 0):
         return
     if as_json:
         print(json.dumps(to_json(words[0], result), allow_nan=False))
