@@ -11,7 +11,7 @@ import kinoscope as package
 from kinoscope.core.errors import OptionError
 from kinoscope.core.media import FrameBatch, SourceInfo
 from kinoscope.core.results import Event, TaskResult
-from kinoscope.pipeline.arguments import parse_task_options, split_tasks
+from kinoscope.pipeline.arguments import parse_task_options
 from kinoscope.pipeline.options import AlertOptions, OutputOptions, ProcessingOptions
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.tasks.base import Needs, PostTask, Task
@@ -94,15 +94,6 @@ def test_a_first_analysis_by_such_a_task_alone_counts_the_frames(videos: list[Pa
     done = package.analyze(videos[0], out=tmp_path / "out", tasks=[Summary], output=QUIET)
     assert done.timeline is not None
     assert done.timeline.decode.frames == 10
-
-
-def test_tasks_are_split_into_names_and_own_ones() -> None:
-    task = Frames()
-    assert split_tasks("shots,faces") == (["shots", "faces"], {})
-    assert split_tasks(["shots", task, Summary]) == (
-        ["shots", "frames", "summary"],
-        {"frames": task, "summary": Summary},
-    )
 
 
 def test_options_of_tasks_are_typed_and_checked() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.pipeline import batch
-from kinoscope.pipeline.arguments import TaskLike
 from kinoscope.pipeline.inputs import SourceName, one_or_several
 from kinoscope.pipeline.options import (
     DECODE_ALL,
@@ -21,6 +20,7 @@ from kinoscope.pipeline.options import (
     ProcessingOptions,
     RedactionOptions,
 )
+from kinoscope.pipeline.own_tasks import TaskLike
 from kinoscope.results.analysis import Analysis
 
 
@@ -30,7 +30,7 @@ def analyze(
     sources: Sequence[SourceName],
     *,
     out: str | Path | None = None,
-    tasks: str | Sequence[TaskLike] | None = None,
+    tasks: TaskLike | Sequence[TaskLike] | None = None,
     model: str | Sequence[str] | None = None,
     device: str = "auto",
     decoding: DecodingOptions = DECODE_ALL,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -30,6 +29,7 @@ from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
+from kinoscope.pipeline.own_tasks import OwnTasks, make_own
 from kinoscope.results.analysis import Analysis
 from kinoscope.tasks.base import PostTask, Task
 from kinoscope.tasks.registry import find_task
@@ -68,7 +68,7 @@ class AnalysisOptions:
     models: dict[str, str] = field(default_factory=dict)
     device: str = "auto"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    own_tasks: Mapping[str, Task | type[Task]] = field(default_factory=dict)
+    own_tasks: OwnTasks = field(default_factory=dict)
     views: Sequence[str] = ()
     annotate: bool = False
     clips: bool = False
@@ -93,13 +93,10 @@ class AnalysisOptions:
         return [self._make_task(name, threads) for name in names]
 
     def _make_task(self, name: str, threads: int) -> Task:
-        own = self.own_tasks.get(name)
-        if isinstance(own, Task):  # an instance is a template: each source needs one of its own
-            task = copy.deepcopy(own)
-            task.threads = threads
-            return task
-        kind, model = self.task_class(name), self.models.get(name, "auto")
-        return kind(model=model, device=self.device, threads=threads, **self.settings.get(name, {}))
+        model, settings = self.models.get(name, "auto"), self.settings.get(name, {})
+        if name in self.own_tasks:
+            return make_own(name, self.own_tasks[name], model, self.device, threads, settings)
+        return find_task(name)(model=model, device=self.device, threads=threads, **settings)
 
 
 @contextmanager

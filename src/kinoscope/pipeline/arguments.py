@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,6 @@ from kinoscope.tasks.base import Task
 from kinoscope.tasks.registry import find_task, task_names
 from kinoscope.views.registry import view_names
 from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
-
-TaskLike = str | Task | type[Task]
-"""A task by its name, an instance with options of its own, or a class."""
 
 
 def split_names(text: str | Sequence[str] | None, option: str) -> list[str]:
@@ -93,13 +90,6 @@ def choose_limits(limit: str | None) -> dict[str, str]:
     return {"limit": limit}
 
 
-def split_tasks(tasks: str | Sequence[TaskLike] | None) -> tuple[list[str], dict[str, Task | type[Task]]]:
-    """Return the names of the requested tasks, and by name those that are given as instances or classes."""
-    parts = [tasks] if isinstance(tasks, str) else list(tasks or ())
-    own = {task.name: task for task in parts if not isinstance(task, str)}
-    return split_names([part if isinstance(part, str) else part.name for part in parts], "tasks"), own
-
-
 def choose_tasks(
     tasks: str | Sequence[str] | None,
     configured: Collection[str] = (),
@@ -132,8 +122,14 @@ def _is_default(task: type[Task]) -> bool:
     return task.by_default and task.required_input is None
 
 
-def parse_task_options(pairs: str | Sequence[str] | None) -> dict[str, dict[str, Any]]:
+def parse_task_options(
+    pairs: str | Sequence[str] | None, own: Mapping[str, Task | type[Task]] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return task -> option -> value from ``TASK.NAME=VALUE`` pairs.
+
+    Args:
+        pairs: each names a task of the registry or one of ``own``.
+        own: tasks that are given as instances or classes, by name.
 
     Raises:
         OptionError: there is no such task or option, or a value cannot be used.
@@ -144,10 +140,10 @@ def parse_task_options(pairs: str | Sequence[str] | None) -> dict[str, dict[str,
         if not dot or "=" in task:
             raise OptionError(f"option {pair} names no task; give TASK.NAME=VALUE, such as objects.rate=5")
         by_task.setdefault(task, []).append(option)
-    return {task: _parse_options(find_task(task), options) for task, options in by_task.items()}
+    return {task: _parse_options((own or {}).get(task) or find_task(task), pairs) for task, pairs in by_task.items()}
 
 
-def _parse_options(task: type[Task], pairs: Sequence[str]) -> dict[str, Any]:
+def _parse_options(task: Task | type[Task], pairs: Sequence[str]) -> dict[str, Any]:
     parsed, defaults = (
         task.options_type.parse(pairs, owner=f"task {task.name}").to_dict(),
         task.options_type().to_dict(),

@@ -12,7 +12,6 @@ from kinoscope.galleries import Gallery, read_gallery
 from kinoscope.pipeline import analysis, inputs, render
 from kinoscope.pipeline.alerts.dispatch import MAX_QUEUED_ALERTS, open_webhook, post_all, read_rules
 from kinoscope.pipeline.arguments import (
-    TaskLike,
     choose_device,
     choose_models,
     choose_redaction,
@@ -20,7 +19,6 @@ from kinoscope.pipeline.arguments import (
     choose_views,
     demand_task,
     parse_task_options,
-    split_tasks,
 )
 from kinoscope.pipeline.options import (
     AlertOptions,
@@ -29,6 +27,7 @@ from kinoscope.pipeline.options import (
     ProcessingOptions,
     RedactionOptions,
 )
+from kinoscope.pipeline.own_tasks import OwnTasks, TaskLike, check_own, split_tasks
 from kinoscope.results.analysis import Analysis
 from kinoscope.views.timeline import Timeline
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def plan(
-    tasks: str | Sequence[TaskLike] | None,
+    tasks: TaskLike | Sequence[TaskLike] | None,
     model: str | Sequence[str] | None,
     device: str,
     decoding: DecodingOptions,
@@ -59,13 +58,14 @@ def plan(
     hidden = choose_redaction(redaction.blur, redaction.keep, redaction.hide_with, gallery, processing.live)
     requested, own = split_tasks(tasks)
     needed = render.tasks_for(hidden) if hidden else []
-    settings = _settings(processing, needed, gallery)
+    settings = _settings(processing, needed, gallery, own)
     configured = {*models, *settings, *(["rules"] if alerts.rules is not None else [])}
     names = choose_tasks(requested, configured, needed, own)
     _demand_tasks(names, models, processing)
     if alerts.rules is not None:
         rules = read_rules(alerts.rules, names, models, gallery.names() if gallery else None)
-        settings = _with_rules(settings, rules)
+        settings = _with_rules(settings, rules, own)
+    check_own(own, settings, models)
     return analysis.AnalysisOptions(
         tasks=names,
         source_options=source_options,
@@ -94,19 +94,19 @@ def _demand_fit(alerts: AlertOptions, redaction: RedactionOptions) -> None:
 
 
 def _settings(
-    processing: ProcessingOptions, redacting: Sequence[str], gallery: Gallery | None
+    processing: ProcessingOptions, redacting: Sequence[str], gallery: Gallery | None, own: OwnTasks
 ) -> dict[str, dict[str, Any]]:
     """Return the arguments of the tasks: those for redaction, overridden by those that are given."""
     settings = {name: dict(render.REDACTION_SETTINGS.get(name, {})) for name in redacting}
     settings = {name: values for name, values in settings.items() if values}
-    for task, values in parse_task_options(processing.task_options()).items():
+    for task, values in parse_task_options(processing.task_options(), own).items():
         settings[task] = settings.get(task, {}) | values
     return settings | ({"recognize": settings.get("recognize", {}) | {"gallery": gallery}} if gallery else {})
 
 
-def _with_rules(settings: dict[str, dict[str, Any]], rules: RuleFile) -> dict[str, dict[str, Any]]:
+def _with_rules(settings: dict[str, dict[str, Any]], rules: RuleFile, own: OwnTasks) -> dict[str, dict[str, Any]]:
     """Return the arguments of the tasks with the rules, and with the options that the file has; others precede."""
-    merged = {task: dict(values) for task, values in parse_task_options(rules.option_pairs()).items()}
+    merged = {task: dict(values) for task, values in parse_task_options(rules.option_pairs(), own).items()}
     for task, values in settings.items():
         merged[task] = merged.get(task, {}) | values
     return merged | {"rules": merged.get("rules", {}) | {"rules": rules}}
