@@ -1,1 +1,1 @@
-"""One analysis: inputs, engine, rendering of its outputs, enrollment and queries."""
+"""The work of the verbs: inputs, the engine, options, rendering, alerts, enrollment, evaluation and trainings."""

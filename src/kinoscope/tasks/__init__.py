@@ -1,1 +1,1 @@
-"""Tasks of an analysis, one file each; ``table.py`` lists them."""
+"""Tasks of an analysis, one file each; ``registry.py`` lists them."""
