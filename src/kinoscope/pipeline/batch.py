@@ -116,8 +116,6 @@ def _demand_tasks(names: Sequence[str], models: dict[str, str], processing: Proc
     """Demand that each task that an option configures runs."""
     for task, card in models.items():
         demand_task(f"model {task}={card}", task, names)
-    if processing.tracker is not None:
-        demand_task(f"tracker {processing.tracker}", "objects", names)
     for pair in processing.task_options():
         demand_task(f"option {pair}", pair.partition(".")[0], names)
 
