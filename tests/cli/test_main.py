@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from kinoscope import __version__
+from kinoscope.cli.main import _split_flags
 from kinoscope.source.synthetic.video import flash_and_beep, shapes
 from tests.conftest import Breaking, Call, Counting
 
@@ -110,6 +112,26 @@ def test_a_failed_task_is_reported_and_the_others_finish(
     assert tasks["shots"]["status"] == "ok"
     assert (tasks["scenes"]["status"], tasks["scenes"]["reason"]) == ("failed", "RuntimeError: this task is broken")
     assert "this task is broken" in call.out + call.err
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "--json"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_flags_of_every_command_may_stand_anywhere(flag: str, at: int) -> None:
+    words = ["analyze", "a.mp4"]
+    words.insert(at, flag)
+    assert _split_flags(words) == (["analyze", "a.mp4", "--quiet"], flag == "--json", False)
+
+
+def test_what_follows_two_dashes_is_a_name(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:
+    words = ["-o", "out", "--quiet", "--", "--json", "-o"]
+    assert _split_flags(["analyze", *words]) == (
+        ["analyze", "--out", "out", "--quiet", "--", "--json", "-o"], False, False,
+    )  # fmt: skip
+    (tmp_path / "-dash.mp4").write_bytes(video.read_bytes())
+    with contextlib.chdir(tmp_path):
+        call = kinoscope("analyze", "-o", "out", "--quiet", "--", "-dash.mp4")
+    assert (call.status, call.err) == (0, "")
+    assert timeline_of(tmp_path / "out")["source"]["path"] == "-dash.mp4"
 
 
 def test_json_stands_alone(kinoscope: Cli, light: Any, video: Path, tmp_path: Path) -> None:

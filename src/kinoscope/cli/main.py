@@ -47,14 +47,20 @@ def _start(arguments: list[str]) -> int:
 
 
 def _split_flags(words: list[str]) -> tuple[list[str], bool, bool]:
-    """Return the command line without the flags that every command has, and whether --json and --debug are set."""
-    as_json, debug = "--json" in words, "--debug" in words
-    rest = [SHORT_OPTIONS.get(word, word) for word in words if word not in ("--json", "--debug", "--quiet")]
+    """Return the command line without the flags that every command has, and whether --json and --debug are set.
+
+    What follows ``--`` is no flag, but a name that begins with a dash.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    given, names = words[:end], words[end:]
+    as_json, debug = "--json" in given, "--debug" in given
+    rest = [SHORT_OPTIONS.get(word, word) for word in given if word not in ("--json", "--debug", "--quiet")]
     command_line = rename_options(rest)
     # A JSON result stands alone, so the progress goes too.
-    if ("--quiet" in words or as_json) and words[0] in COMMANDS and "quiet" in flags(find_command(words[0])):
+    verb = command_line[0] if command_line else ""
+    if ("--quiet" in given or as_json) and verb in COMMANDS and "quiet" in flags(find_command(verb)):
         command_line.append("--quiet")
-    return command_line, as_json, debug
+    return command_line + names, as_json, debug
 
 
 def _run(words: list[str], as_json: bool, debug: bool) -> int:
