@@ -27,7 +27,11 @@ def object_settings(objects: ObjectsOptions) -> dict[str, Any]:
     """Return the options that differ from the defaults; at a rate that is given, every frame counts."""
     defaults = DEFAULT_OBJECTS.to_dict()
     given = {name: value for name, value in objects.to_dict().items() if value != defaults[name]}
-    return ({"idle_rate": None} if "rate" in given else {}) | given
+    # Compared by identity: a rate that is given may be that of the default.
+    if objects.rate is DEFAULT_OBJECTS.rate:
+        return given
+    idle_rate = None if objects.idle_rate is DEFAULT_OBJECTS.idle_rate else objects.idle_rate
+    return given | {"rate": objects.rate, "idle_rate": idle_rate}
 
 
 def detect_all(
