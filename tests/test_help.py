@@ -90,6 +90,11 @@ def test_every_option_is_described_and_its_default_can_be_typed(shown: Callable[
     assert not re.search(r"default: [(\[{]", text)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_type_of_python_is_shown(shown: Callable[[str], str], verb: str) -> None:
+    assert not re.search(r"TYPE|TASK\|", shown(verb))
+
+
 @pytest.mark.parametrize("verb", HELP_PAGES)
 def test_the_help_of_every_verb_uses_the_words_of_the_field(shown: Callable[[str], str], verb: str) -> None:
     words = set(re.findall(r"[a-z]+", shown(verb).lower()))

@@ -55,6 +55,8 @@ VERBS: dict[str, tuple[tuple[str, str], ...]] = {
         ("--model nanodet=objects", "TASK=CARD"), ("--model objects=", "TASK=CARD"),
         ("--tasks shots --model objects=nanodet", "objects"), ("--tasks shots --model nanodet", "objects"),
         ("--tasks shots --tracker sort", "objects"), ("--tasks ,", "tasks"), ("--export ,", "export"),
+        ("--bounds days=1", "bounds: limit 'days=1'"), ("--option shots", "TASK.NAME=VALUE"),
+        ("--option objects.rate=0", "option of task objects: rate=0"),
     ),
     "classify VIDEO --model MODEL -o OUT": (DEVICE, *SPAN, ("--top 0", "top 0"), ("--top -1", "top -1")),
     "classify VIDEO -o OUT": (("--model nanodet", "fight"), ("--model none", "none")),

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from kinoscope.core.options import Options
 from kinoscope.core.plugins import entry, load_entry
 from kinoscope.pipeline.inputs import SourceName
-from kinoscope.pipeline.options import is_group
+from kinoscope.pipeline.options import Names, is_group
 from kinoscope.source.names import SourceObject
 
 COMMANDS: dict[str, EntryPoint | Callable[..., Any]] = {
@@ -63,6 +63,8 @@ def command(verb: Callable[..., Any]) -> Callable[..., Any]:
         types["source"] = SourceName
     if "sources" in inspect.signature(verb).parameters:
         types["sources"] = SourceName
+    if "tasks" in types:  # objects of tasks are for Python alone
+        types["tasks"] = Names | None
     return _with_types(verb, types)
 
 

@@ -86,7 +86,10 @@ def choose_limits(limit: str | None) -> dict[str, str]:
 
     if limit is None:
         return {}
-    Limits.parse(limit)
+    try:
+        Limits.parse(limit)
+    except OptionError as error:
+        raise OptionError(f"bounds: {error}") from None
     return {"limit": limit}
 
 
@@ -144,10 +147,11 @@ def parse_task_options(
 
 
 def _parse_options(task: Task | type[Task], pairs: Sequence[str]) -> dict[str, Any]:
-    parsed, defaults = (
-        task.options_type.parse(pairs, owner=f"task {task.name}").to_dict(),
-        task.options_type().to_dict(),
-    )
+    try:
+        parsed = task.options_type.parse(pairs, owner=f"task {task.name}").to_dict()
+    except OptionError as error:
+        raise OptionError(f"option of task {task.name}: {error}") from None
+    defaults = task.options_type().to_dict()
     return {name: value for name, value in parsed.items() if value != defaults[name]}
 
 
