@@ -80,6 +80,15 @@ def test_a_run_is_not_overwritten_but_can_go_on(kinoscope, clips, place):
     assert "is no training run" in nothing.err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [("-o", "other"), ("--name", "mine")])
+def test_a_run_resumes_in_its_own_folder_alone(kinoscope, clips, place, words):
+    assert kinoscope("train", "classify", clips, *QUICK, "-o", "run", "--quiet").status == 0
+    call = kinoscope("train", "classify", "--resume-from", "run", *words)
+    assert call.err == ("kinoscope: out and name are for a new run, and this one resumes in run; leave them out\n")
+    assert (call.status, kinoscope("train", "classify", "--resume-from", "run", "-o", "run").status) == (2, 0)
+
+
 def test_ctrl_c_says_how_to_go_on(kinoscope, clips, place, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from kinoscope.core.errors import ModelError, OptionError, TrainingError
+from kinoscope.pipeline.run_folder import prepare_run
 from kinoscope.results.train import TrainingRun
 from kinoscope.training.checkpoint import LAST_CHECKPOINT, Part, read_checkpoint, save_checkpoint
 from kinoscope.training.distributed import Processes
 from kinoscope.training.logging import Row, read_log
 from kinoscope.training.optim import ExponentialMovingAverage
 from kinoscope.training.options import StepOptions
-from kinoscope.training.trainer import Trainer, fit
+from kinoscope.training.trainer import Trainer, _Recorder, fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,25 @@ def test_a_run_resumes_exactly_even_before_its_first_epoch(tmp_path, step):
     assert (resumed.seen, resumed.step, resumed.average.steps) == (96, 12, 12)
     assert [row["epoch"] for row in run.rows] == [1, 2, 3]
     assert resumed.calls[0] == ("begin" if saved == 0 else f"evaluate {saved + 1}")
+
+
+@pytest.mark.parametrize("hook", ["begin", "_save_checkpoint", "finish"])
+def test_ctrl_c_at_any_moment_says_what_is_saved(tmp_path, monkeypatch, hook):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    owner = _Recorder if hook == "_save_checkpoint" else SlopeTrainer
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, hook, interrupt)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fit(SlopeTrainer(SMALL), tmp_path)
+    if hook == "finish":
+        assert str(caught.value) == f"interrupted: epoch 3 is saved; resume with --resume-from {tmp_path}"
+        fit(SlopeTrainer(SMALL), tmp_path, resume=True)
+    else:
+        assert str(caught.value) == "interrupted: nothing is saved"
+        prepare_run(tmp_path)  # the folder is no run, and can be that of the next one
+        fit(SlopeTrainer(SMALL), tmp_path)
 
 
 def test_a_finished_run_is_finished_again_only(tmp_path):

@@ -38,6 +38,14 @@ class RunFolder:
         """Whether this process writes to it."""
         return not self.dry_run and is_first_process()
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether a run is resumed, but the folder or the name of another one is given, too."""
+        if self.resume is None:
+            return False
+        other = self.out is not None and Path(self.out).resolve() != Path(self.resume).resolve()
+        return other or self.name is not None
+
     def prepare(self, data: str) -> Path:
         """Create and return the folder of a new run, or return that of the resumed run.
 

@@ -74,6 +74,8 @@ def _demand_fit(training: Training, preview: bool, folder: RunFolder) -> None:
     for name, given in asked.items():
         if given:
             raise OptionError(f"{name} is not for train {training.name}; leave it out")
+    if folder.is_elsewhere:
+        raise OptionError(f"out and name are for a new run, and this one resumes in {folder.resume}; leave them out")
 
 
 def _train(training: Training, options: TrainingOptions, data: str, folder: RunFolder, quiet: bool) -> TrainingRun:

@@ -255,16 +255,16 @@ def fit(
     try:
         with _explain_memory_errors():
             _train_epochs(run, trainer, _Recorder(run, trainer, data), progress, on_epoch)
+        trainer.finish(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_describe_interrupt(trainer, out)) from None
-    trainer.finish(run)
     if out:
         run.written = [out / name for name in RUN_FILES if (out / name).exists()] + run.written
     return run
 
 
 def _describe_interrupt(trainer: Trainer, out: Path | None) -> str:
-    if out is None:
+    if out is None or not (out / OPTIONS_FILE).exists():
         return "interrupted: nothing is saved"
     saved = f"epoch {trainer.epoch} is saved" if trainer.epoch else "no epoch was finished"
     return f"interrupted: {saved}; resume with --resume-from {out}"
@@ -331,9 +331,10 @@ class _Recorder:
         if folder is None:
             return
         if trainer.epoch == 0:
-            save_options(folder / OPTIONS_FILE, trainer.options, {"task": trainer.task, "data": self.data})
             trainer.begin(folder)
             self._save_checkpoint(folder)
+            # Last, as a folder with options is that of a run that can be resumed.
+            save_options(folder / OPTIONS_FILE, trainer.options, {"task": trainer.task, "data": self.data})
         self.log = Log(folder, trainer.epoch)
         self.run.rows = self.log.rows
 
