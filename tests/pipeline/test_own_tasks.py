@@ -1,4 +1,4 @@
-"""Tasks that a caller gives as instances or classes: their names, their creation, and what the call sets for them."""
+"""Tasks that a caller passes as instances or classes: their names, their creation, and what the call sets for them."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.core.time import FrameSampler
+from kinoscope.pipeline.result_checks import check_needs, check_result
 from kinoscope.tasks.base import Needs, PostTask, Skip, Task
 from kinoscope.views.timeline import Timeline
 
@@ -217,7 +218,7 @@ class TaskFeed:
         """Create the feed of a task from its needs; a task that skips or fails is marked in the report."""
         report, needs, start = TaskReport(), Needs(), clock.enter()
         try:
-            needs = task.needs(source.info)
+            needs = check_needs(task.needs(source.info))
         except (Skip, MissingExtra) as reason:
             report = TaskReport("skipped", reason=str(reason))
         except Exception as error:
@@ -301,7 +302,7 @@ class TaskFeed:
         result = TaskResult()
         if self.report.status == "ok":
             with self._guard():
-                result = self.task.finish(timeline)
+                result = check_result(self.task.name, self.task.finish(timeline))
         report, feed_report = result.report, self.report
         report.frames, report.seconds, report.extra = (
             feed_report.frames,

@@ -1,4 +1,4 @@
-"""Tasks that a caller gives as instances or classes, beside those of the registry."""
+"""Tasks that a caller passes as instances or classes, beside those of the registry."""
 
 from __future__ import annotations
 

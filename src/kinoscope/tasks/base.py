@@ -7,7 +7,10 @@ another task; in ``finish`` it may read from the Timeline the results of earlier
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kinoscope.core.errors import OptionError
@@ -29,12 +32,33 @@ class Needs:
         rate: frames per second; None for every frame.
         batch: maximum number of frames per ``process_frames``; the last batch may hold fewer.
         audio_rate: sample rate in Hz of the requested mono audio, or None for no audio.
+
+    Raises:
+        OptionError: a value cannot be requested.
     """
 
     sizes: tuple[Size, ...] = ()
     rate: float | None = None
     batch: int = 8
     audio_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(size, Sequence) and len(size) == 2 and all(map(_is_count, size)) for size in self.sizes):
+            raise OptionError(f"sizes={self.sizes} is not possible; give (width, height) of each, as in ((320, 180),)")
+        if not (self.rate is None or _is_positive(self.rate)):
+            raise OptionError(f"rate={self.rate} is not possible; give frames per second above 0, or None for all")
+        for name in ("batch", "audio_rate"):
+            value = getattr(self, name)
+            if not (_is_count(value) or (value is None and name == "audio_rate")):
+                raise OptionError(f"{name}={value} is not possible; give a whole number above 0")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) > 0
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, Real) and 0 < float(value) < inf
 
 
 class Skip(Exception):
