@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinoscope.core import optional
-from kinoscope.core.errors import MissingExtra, OutputError
+from kinoscope.core.errors import MissingExtra, OutputError, PluginError
+from kinoscope.views import registry
 from kinoscope.views.registry import VIEWS
 from kinoscope.views.timeline import Timeline
 from tests.helpers.strategies import timelines
@@ -28,6 +30,14 @@ def view(name):
 
 def _files(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_plugin_that_is_no_format_is_refused(monkeypatch):
+    entries = {"chapters": EntryPoint("chapters", "builtins:dict", registry.PLUGINS)}
+    monkeypatch.setattr(registry, "plugins", lambda group: entries)
+    monkeypatch.setattr("kinoscope.core.plugins.plugins", lambda group: entries)
+    with pytest.raises(PluginError, match=r"plugin chapters of kinoscope\.views is no View; update its package"):
+        registry.find_view("chapters")
 
 
 @each

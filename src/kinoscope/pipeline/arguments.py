@@ -13,7 +13,7 @@ from kinoscope.core.validation import require_known, require_number
 from kinoscope.galleries import Gallery
 from kinoscope.pipeline.render import Redaction
 from kinoscope.tasks.base import Task
-from kinoscope.tasks.registry import find_task, task_names
+from kinoscope.tasks.registry import default_task_names, find_task, task_names
 from kinoscope.views.registry import view_names
 from kinoscope.views.video.redaction_plan import KINDS, METHODS, Method
 
@@ -111,7 +111,7 @@ def choose_tasks(
         OptionError: there is no such task, or one needs an option that is not given.
     """
     known = task_names()
-    requested = split_names(tasks, "tasks") or [name for name in known if _is_default(find_task(name))]
+    requested = split_names(tasks, "tasks") or default_task_names()
     for name in requested:
         if name not in known and name not in own:
             raise OptionError(f"there is no task {name!r}; choose from {', '.join(known)}")
@@ -119,10 +119,6 @@ def choose_tasks(
             raise OptionError(f"task {name} needs {needed}")
     added = {*required, *(name for name in configured if name in known and find_task(name).required_input)}
     return [name for name in dict.fromkeys([*known, *own]) if name in requested or name in added]
-
-
-def _is_default(task: type[Task]) -> bool:
-    return task.by_default and task.required_input is None
 
 
 def parse_task_options(

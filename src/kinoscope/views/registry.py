@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kinoscope.core.plugins import lazy, load_entry, plugins
+from kinoscope.core.plugins import lazy, load_row, plugins
 from kinoscope.core.validation import require_known
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def find_view(name: str) -> View:
 
     Raises:
         OptionError: there is no such format.
-        PluginError: it belongs to another package, which cannot be imported.
+        PluginError: it belongs to another package, which cannot be imported, or is no ``View``.
     """
     require_known(name, view_names(), "format")
-    view: View = VIEWS[name] if name in VIEWS else load_entry(plugins(PLUGINS)[name])
-    return view
+    return VIEWS[name] if name in VIEWS else load_row(PLUGINS, name, View)
