@@ -15,10 +15,22 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import OptionError, TrainingError
 from kinoscope.core.launcher import current_launch
 
 CPU = torch.device("cpu")
+
+
+def require_equal_shares(batch: int, world: int) -> None:
+    """Require that a batch can be divided into equal shares for several processes.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    if batch < 1 or batch % world:
+        raise OptionError(
+            f"a batch of {batch} clips cannot be divided into {world} equal parts; give a multiple of {world}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ def process_group(device: str = "auto") -> Iterator[Processes]:
 
     Raises:
         OptionError: there is no GPU.
+        TrainingError: another process has ended, so that this one cannot go on.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("device=cuda: torch finds no GPU; set device=cpu or device=auto")
@@ -109,5 +122,9 @@ def process_group(device: str = "auto") -> Iterator[Processes]:
     dist.init_process_group("nccl" if on_gpu else "gloo", rank=rank, world_size=world)
     try:
         yield Processes(rank, world, placement)
+    except RuntimeError as error:  # gloo raises no class of its own
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise TrainingError("another process of this training has ended; see its message, and start again") from None
     finally:
         dist.destroy_process_group()

@@ -25,6 +25,7 @@ from kinoscope.imaging.augment import Augment, sample_mix, sample_transform
 from kinoscope.models.runtime.runner import core_count
 from kinoscope.training.data.dataset import Example
 from kinoscope.training.data.frame_cache import FrameCache
+from kinoscope.training.distributed import require_equal_shares
 
 MARGIN = 1.25
 """Size of the frames from which augmented ones are cropped, relative to the network's input."""
@@ -258,10 +259,7 @@ class Loader:
 def _check(examples: Sequence[Example], batch: int, views: int, world: int) -> None:
     if not examples:
         raise DatasetError("there are no clips to load; check the folder and its splits")
-    if batch < 1 or batch % world:
-        raise OptionError(
-            f"a batch of {batch} clips cannot be divided into {world} equal parts; give a multiple of {world}"
-        )
+    require_equal_shares(batch, world)
     if views < 1:
         raise OptionError(f"cannot take {views} views of a clip; give 1 or more")
 

@@ -34,7 +34,7 @@ from kinoscope.models.trainable.generators import (
 from kinoscope.source.encode.save_clip import save_clip
 from kinoscope.training.checkpoint import Part
 from kinoscope.training.data.streams import ClipStream, make_stream
-from kinoscope.training.distributed import Processes
+from kinoscope.training.distributed import Processes, require_equal_shares
 from kinoscope.training.generation.adversarial import MIN_STALL_STEPS, DiscriminatorTrainer, diagnose_balance
 from kinoscope.training.generation.augment import make_augment
 from kinoscope.training.generation.losses import GAN_LOSSES
@@ -79,6 +79,7 @@ class GeneratorTrainer(Trainer):
         self, options: GenerationOptions, clips: ClipStream, data: str = "", processes: Processes | None = None
     ) -> None:
         super().__init__(options, processes)
+        require_equal_shares(options.batch, self.processes.world)
         self.clips, self.unreadable = clips, clips.unreadable
         self.device = self.processes.device
         self.model_metadata = new_metadata(options, clips.classes, data)

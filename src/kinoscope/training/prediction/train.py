@@ -27,7 +27,7 @@ from kinoscope.core.metrics.image_quality import frame_squared_error, uniform_ss
 from kinoscope.models.runtime.runner import torch_device
 from kinoscope.models.trainable.predictors import TASK, PredictorMetadata, new_predictor, predict_frames, save_predictor
 from kinoscope.training.checkpoint import Part
-from kinoscope.training.distributed import Processes
+from kinoscope.training.distributed import Processes, require_equal_shares
 from kinoscope.training.logging import Row
 from kinoscope.training.optim import ExponentialMovingAverage, gradients, learning_rate_factor
 from kinoscope.training.prediction.data import PredictionClips, read_prediction_clips
@@ -57,6 +57,7 @@ class PredictionTrainer(Trainer):
         self, options: PredictionOptions, clips: PredictionClips, data: str = "", processes: Processes | None = None
     ) -> None:
         super().__init__(options, processes or Processes(device=torch.device(torch_device(options.device))))
+        require_equal_shares(options.batch, self.processes.world)
         self.clips, self.examples, self.unreadable = clips, clips.examples, clips.unreadable
         self.model_metadata = PredictorMetadata(
             network=options.net,
