@@ -60,17 +60,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES if runnable(page)])
 def test_the_examples_of_a_page_run(
-    page: Path, kinoscope: Callable[..., Call], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    kinoscope: Callable[..., Call],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Run the blocks of a page in their order, in one folder and with the names that earlier ones defined."""
     prepare_files(tmp_path, page.read_text("utf-8"), real=needs_models(page), cache=cache)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
+    printed = ""
     for block in blocks_of(page):
         if block.title:
             Path(block.title).write_text(block.text)
         if block.kind == "python" and not block.reason:
+            capsys.readouterr()
             exec(compile("\n" * block.line + block.text, name_of(page), "exec"), names)
+            printed = capsys.readouterr().out
+        elif block.is_output:
+            assert printed == block.text, f"{block.page}:{block.line}"
         elif block.kind == "bash" and not block.reason:
             run_commands(block, kinoscope)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import kinoscope
 from kinoscope.cli.commands import COMMANDS
 from tools import check_links as links
 from tools import docs_hooks as hooks
 from tools import docs_options as options
 from tools import draw_layers as drawing
+from tools.docs_griffe import split_shared
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -58,6 +60,7 @@ def test_files_have_the_page_that_shows_them():
     [
         ("[a](metrics.md#fid)", "[a](../metrics.md#fid)"),
         ("![a](sync.png)", "![a](../sync.png)"),
+        ("[a](notebooks/analyze.ipynb)", "[a](../notebooks/analyze.md)"),
         ("[a](../README.md)", "[a](../index.md)"),
         ("[a](../benchmarks/README.md#decoding)", "[a](../benchmarks.md#decoding)"),
         ("[a](../src/kinoscope/nets)", "[a](https://host/r/tree/main/src/kinoscope/nets)"),
@@ -96,6 +99,39 @@ def test_the_options_of_a_page_are_those_of_the_help():
     text = options.insert_options("a\n\n<!-- options: watch -->\n\n<!-- options: train predict -->\n")
     assert "`--rules`" in text
     assert "- **horizon**: " in text
+
+
+def test_parameters_that_share_a_description_get_one_each():
+    docstring = """Read.
+
+    Args:
+        start, end: in seconds,
+            or as a clock.
+        rate: of frames.
+
+    Raises:
+        OptionError, SourceError: one cannot be used."""
+    assert (
+        split_shared(docstring)
+        == """Read.
+
+    Args:
+        start: in seconds,
+            or as a clock.
+        end: in seconds,
+            or as a clock.
+        rate: of frames.
+
+    Raises:
+        OptionError, SourceError: one cannot be used."""
+    )
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = (DOCS / "reference" / "python").glob("*.md")
+    named = [name for page in pages for name in re.findall(r"^::: kinoscope\.(\w+)$", page.read_text(), flags=re.M)]
+    assert len(set(named)) == len(named)
+    assert set(named) == set(dir(kinoscope)) - {"__version__"}
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

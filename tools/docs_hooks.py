@@ -1,4 +1,4 @@
-"""Hooks of the documentation site (``mkdocs.yml``): pages that show files of the repository, options, and links.
+"""Hooks of the documentation site (``mkdocs.yml``): pages of files and notebooks of the repository, options, links.
 
 A page with ``source: PATH`` in its metadata shows that file, such as the changelog, which is written once. Links are
 written as they work in the repository; here those to files that are no pages lead to the repository on the web.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # mkdocs loads this file by its path
 from tools.docs_options import insert_options  # noqa: E402
+from tools.notebooks import to_markdown  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -34,9 +35,19 @@ PAGES = {
 """File of the repository -> the page that shows it, or what it says."""
 
 
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Return the files of the site, with a page for each notebook."""
+    from mkdocs.structure.files import File
+
+    for path in sorted((ROOT / DOCS / "notebooks").glob("*.ipynb")):
+        page = File.generated(config, f"notebooks/{path.stem}.md", content=to_markdown(path))
+        files.append(page)
+    return files
+
+
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return the text of a page, with the file that it shows and links that work on the site."""
-    name = f"{DOCS}/{page.file.src_uri}"
+    name = f"{DOCS}/{page.file.src_uri}"  # of a notebook with another suffix, which changes no relative link
     source = page.meta.get("source", name)
     text = (ROOT / source).read_text("utf-8") if "source" in page.meta else insert_options(markdown)
     return rewrite_links(text, source, name, str(config.repo_url))
@@ -56,6 +67,7 @@ def rewrite_links(text: str, source: str, page: str, repository: str) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), match[2]))
         target = PAGES.get(target, target)
         if target.startswith(f"{DOCS}/"):
+            target = re.sub(r"\.ipynb$", ".md", target)
             address = posixpath.relpath(target, posixpath.dirname(page))
         else:
             kind = "tree" if (ROOT / target).is_dir() else "blob"

@@ -23,11 +23,11 @@ from kinoscope.source.synthetic.video import flash_and_beep, shapes
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(
-    r"(?:^<!-- (?P<mark>not run|status): (?P<value>.*?) -->\n\n?)?^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?"
-    r"(?P<rest>[^\n]*)\n(?P<text>.*?)^```$",
+    r"(?:^<!-- (?P<mark>not run|status|output)(?:: (?P<value>.*?))? -->\n\n?)?"
+    r"^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?[^\n]*\n(?P<text>.*?)^```$",
     flags=re.M | re.S,
 )
-"""A fenced block, and the comment before it: ``<!-- not run: REASON -->`` or ``<!-- status: 1 -->``."""
+"""A fenced block, with the comment before it: ``not run: REASON``, ``status: 1`` or ``output``."""
 
 NEEDS_MODELS = "<!-- needs: models -->"
 """Comment of a page whose examples need weights and sample videos that are downloaded."""
@@ -42,6 +42,7 @@ class Block:
         title: name of the file that it shows, or an empty string.
         reason: why it is not run, or an empty string.
         status: exit status that its commands have.
+        is_output: whether it is exactly what the last block of Python printed.
     """
 
     page: str
@@ -51,6 +52,7 @@ class Block:
     text: str
     reason: str
     status: int
+    is_output: bool
 
     @property
     def commands(self) -> list[str]:
@@ -82,6 +84,7 @@ def _block(path: Path, text: str, match: re.Match[str]) -> Block:
         text=match["text"],
         reason=value if mark == "not run" else "",
         status=int(value) if mark == "status" else 0,
+        is_output=mark == "output",
     )
 
 

@@ -11,17 +11,14 @@ def load_model(name: str | os.PathLike[str], device: str = "auto", threads: int 
 
     The class of the object follows from what the model does:
 
-    ================= ========================================= =======================================================
-    class             models                                    use
-    ================= ========================================= =======================================================
-    Detector          cards of the tasks objects, faces, text   ``model(frame)`` -> ``Detections``; of frames a list
-    Classifier        ``train classify``; cards of clip classes ``model(clip)`` -> label: probability;
-                                                                ``predict``, ``evaluate``, ``explain``
-    Generator         ``train generate``; people, shapes        ``model(n, seed=0)`` -> clips; ``evaluate``
-    FramePredictor    ``train predict``                         ``model(frames)`` -> the next frames; ``predict``
-    SyncModel         ``train sync``; the cards lips-...        ``model.predict(video)`` -> the offset of the audio
-    FeatureExtractor  all other cards                           ``model(inputs)`` -> named arrays
-    ================= ========================================= =======================================================
+    - ``Detector`` (cards of the tasks objects, faces and text): ``model(frame)`` returns ``Detections``; of frames a
+      list.
+    - ``Classifier`` (``train classify``, cards of clip classes): ``model(clip)`` returns label -> probability;
+      ``predict``, ``evaluate`` and ``explain``.
+    - ``Generator`` (``train generate``, people, shapes): ``model(n, seed=0)`` returns clips; ``evaluate``.
+    - ``FramePredictor`` (``train predict``): ``model(frames)`` returns the next frames; ``predict``.
+    - ``SyncModel`` (``train sync``, the cards lips-...): ``model.predict(video)`` returns the offset of the audio.
+    - ``FeatureExtractor`` (all other cards): ``model(inputs)`` returns named arrays.
 
     Each has ``name``, ``labels`` and ``runtime``, and ``card`` or ``metadata``; frames are uint8 RGB (H, W, 3)::
 
