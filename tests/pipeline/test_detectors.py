@@ -1,5 +1,6 @@
 """Detectors as objects, with networks that know what they find."""
 
+from threading import Thread
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -141,3 +142,23 @@ def test_a_person_is_found_in_a_photograph():
     found = kinoscope.load_model("nanodet")(Video(sample("astronaut.png")).at(0))
     (person,) = found.of("person")
     np.testing.assert_allclose(person.box, [15, 14, 364, 508], atol=5)
+
+
+def test_a_few_frames_of_a_long_iterable_are_in_memory_at_a_time(detector, monkeypatch):
+    monkeypatch.setattr("kinoscope.pipeline.detectors.MAX_FRAMES", 2)
+    assert len(detector(frame(40, 60) for _ in range(5))) == 5
+    assert [shape[0] for shape in SquareDetector.shapes] == [2, 2, 1]
+
+
+def test_calls_from_several_threads_wait_for_one_another(detector):
+    free = []
+
+    def is_free(frames):
+        other = Thread(target=lambda: free.append(detector._lock.acquire(blocking=False)))
+        other.start()
+        other.join()
+        return []
+
+    detector._detect = is_free
+    assert detector([frame(40, 60)]) == []
+    assert free == [False]

@@ -85,3 +85,10 @@ def test_a_predictor_continues_a_clip(predictor, tmp_path):
     assert result.pixels[:, 0, 0, 0].tolist() == [18, 28]
     assert (result.source, result.written) == ("frames", [tmp_path / "next.mkv"])
     assert (predictor.name, predictor.metadata.horizon) == ("model", 2)
+
+
+def test_a_clip_without_frames_or_of_several_sizes_is_refused(predictor):
+    with pytest.raises(SourceError, match="the clip has 0 frames, and the model reads 3"):
+        predictor([])
+    with pytest.raises(SourceError, match="the frames have several sizes, such as 16x16 and 32x16; give frames of one"):
+        predictor([*greys(3), np.zeros((16, 16, 3), np.uint8)])

@@ -1,6 +1,9 @@
 """Models as objects: what they take and return."""
 
+import copy
 import dataclasses
+import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +68,13 @@ def test_a_classifier_predicts_the_segments_of_a_video(classifier, tmp_path):
 def test_one_video_is_taken_at_a_time(classifier, tmp_path):
     for name in ("a.mp4", "b.mp4"):
         film(tmp_path / name, ("red", 1))
-    for several in (tmp_path, [clip("red"), clip("red")]):
-        with pytest.raises(OptionError, match="one video is taken at a time, not 2; use a loop, or the verb of that"):
+    for several, given in (
+        (tmp_path, f"{tmp_path}, which stands for 2"),
+        ([clip("red"), clip("red")], "a list of 2"),
+        ([clip("red")], "a list of 1"),
+    ):
+        message = f"one video is taken at a time, not {given}; use a loop, or the verb of that"
+        with pytest.raises(OptionError, match=re.escape(message)):
             classifier.predict(several)
 
 
@@ -184,3 +192,37 @@ def test_a_model_that_does_not_run_alone_names_the_verb(name, task):
 def test_paths_are_accepted(tiny, tmp_path):
     assert isinstance(tmp_path, Path)
     assert Classifier(str(tiny())).predict(film(tmp_path / "b.mp4", ("blue", 1))).top[0][0] == "blue"
+
+
+def test_no_clip_has_no_probability_and_no_frame_is_an_error(classifier, runner):
+    assert classifier.probabilities([]).shape == (0, 3)
+    for nothing in (list[np.ndarray](), iter(())):
+        with pytest.raises(SourceError, match="frames has no frame; give at least one"):
+            FeatureExtractor("efficientnet-lite0")(nothing)
+
+
+def _is_free(lock: threading.RLock) -> bool:
+    """Return whether another thread could take a lock now."""
+    found = []
+    other = threading.Thread(target=lambda: found.append(lock.acquire(blocking=False)))
+    other.start()
+    other.join()
+    return found == [True]
+
+
+def test_calls_from_several_threads_wait_for_one_another(classifier, runner):
+    extractor, free = FeatureExtractor("efficientnet-lite0"), []
+    for model, call in ((classifier, lambda: classifier(clip("red"))), (extractor, lambda: extractor(clip("red")))):
+
+        def infer(array, model=model, inner=model._runner):
+            free.append(_is_free(model._lock))
+            return inner(array)
+
+        model._runner = infer
+        call()
+        assert _is_free(model._lock)
+    assert free == [False, False]
+
+
+def test_a_copy_is_the_model_itself_so_that_a_task_can_hold_one(classifier):
+    assert copy.deepcopy({"model": classifier})["model"] is classifier

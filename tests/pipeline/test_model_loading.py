@@ -62,6 +62,17 @@ def test_a_model_of_another_task_names_the_verb(tmp_path):
         model_loading.load(str(tmp_path))
 
 
+def test_a_model_of_an_unknown_task_names_those_that_can_be_loaded(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps({"task": "segments"}))
+    with pytest.raises(ModelError, match="to segments, which no object does; load a model of: classify, generate, pre"):
+        model_loading.load(str(tmp_path))
+
+
+def test_a_number_of_threads_that_no_processor_has_is_refused():
+    with pytest.raises(OptionError, match="threads 0 is not possible; give 1 or more"):
+        model_loading.load("fight", threads=0)
+
+
 def test_a_folder_without_a_model_is_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"is no trained model: it has no model\.json"):
         model_loading.load(str(tmp_path))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from kinoscope.core.detections import Detections
 from kinoscope.core.media import Pixels, Size, SourceInfo
 from kinoscope.core.validation import require_number
 from kinoscope.models.registry import find
-from kinoscope.pipeline.loaded_model import LoadedModel, frames_of, is_single
+from kinoscope.pipeline.loaded_model import LoadedModel, is_single, read_frames
 
 MIN_SCORE = 0.25
 """Score from which an object is returned unless the caller chooses another."""
@@ -22,6 +22,9 @@ MIN_SELECTED_SCORE = 0.05
 
 MAX_SIDE = 960
 """Longer side in pixels of the frame in which faces and text are searched."""
+
+MAX_FRAMES = 32
+"""Frames that are in memory at a time."""
 
 Detect = Callable[[list[Pixels]], list[Detections]]
 """Detects in frames (H, W, 3) of one size, in whose pixels the boxes are."""
@@ -111,10 +114,17 @@ class Detector(LoadedModel):
         require_number("min_score", min_score, MIN_SELECTED_SCORE, 1)
         found = [
             _as_float32(detections[detections.scores >= min_score])
-            for _, same_size in groupby(frames_of(frames), _size_of)
-            for detections in self._detect(list(same_size))
+            for _, same_size in groupby(read_frames(frames), _size_of)
+            for detections in self._detect_in_parts(same_size)
         ]
         return found[0] if is_single(frames) else found
+
+    def _detect_in_parts(self, frames: Iterator[Pixels]) -> Iterator[Detections]:
+        """Yield the detections of frames of one size; a few at a time are in memory."""
+        while part := list(islice(frames, MAX_FRAMES)):
+            with self._lock:
+                found = self._detect(part)
+            yield from found
 
 
 def _size_of(frame: Pixels) -> Size:

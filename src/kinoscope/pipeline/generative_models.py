@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kinoscope.core.errors import SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline.evaluation.options import TEST_CLIPS, ScoredClipOptions
@@ -46,7 +47,8 @@ class Generator(LoadedModel):
         Raises:
             OptionError: an option cannot be used, or there is no such class.
         """
-        return sample_clips(self._generator, n, seed=seed, clips=clips)
+        with self._lock:
+            return sample_clips(self._generator, n, seed=seed, clips=clips)
 
     def evaluate(
         self,
@@ -90,12 +92,15 @@ class FramePredictor(LoadedModel):
             count: number of frames; as many as the model predicts at once if None.
 
         Raises:
-            SourceError: there are fewer frames than the model reads, or one has another type or shape.
+            SourceError: there are fewer frames than the model reads, they have several sizes, or one has another type
+                or shape.
         """
         from kinoscope.pipeline.prediction import predict_next_frames
 
         require_number("count", count, 1)
-        return predict_next_frames(self._predictor, np.stack(frames_of(frames)), count)
+        clip = _stack(frames_of(frames))
+        with self._lock:
+            return predict_next_frames(self._predictor, clip, count)
 
     def predict(
         self,
@@ -114,3 +119,12 @@ class FramePredictor(LoadedModel):
             self.reference, one_source(video, strips=True), out=out, frames=frames, include_input=include_input,
             overwrite=overwrite, device=self.device,
         ))  # fmt: skip
+
+
+def _stack(frames: list[Pixels]) -> Pixels:
+    """Return frames of one size as an array (T, H, W, 3)."""
+    sizes = sorted({(frame.shape[1], frame.shape[0]) for frame in frames})
+    if len(sizes) > 1:
+        first, second = (f"{width}x{height}" for width, height in sizes[:2])
+        raise SourceError(f"the frames have several sizes, such as {first} and {second}; give frames of one size")
+    return np.stack(frames) if frames else np.zeros((0, 1, 1, 3), np.uint8)

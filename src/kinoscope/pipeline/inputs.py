@@ -94,7 +94,8 @@ def one_source(source: SourceObject, strips: bool = False) -> str:
     names, is_one = name_sources(source)
     found = expand(names, strips)
     if not is_one or len(found) > 1:
-        raise OptionError(f"one video is taken at a time, not {len(found)}; use a loop, or the verb of that name")
+        given = f"a list of {len(found)}" if not is_one else f"{names[0]}, which stands for {len(found)}"
+        raise OptionError(f"one video is taken at a time, not {given}; use a loop, or the verb of that name")
     return found[0]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from threading import RLock
+from typing import Any, Self
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.source.frames import FrameSequence
 
 
 class LoadedModel:
-    """A model that is ready to use.
+    """A model that is ready to use, from any thread: calls wait for one another.
+
+    A copy is the model itself, so that a task of one's own may hold one.
 
     Attributes:
         name: of its card or of its folder.
@@ -23,6 +27,10 @@ class LoadedModel:
         self, name: str, reference: str, device: str = "auto", labels: tuple[str, ...] = (), runtime: str = ""
     ) -> None:
         self.name, self.reference, self.device, self.labels, self.runtime = name, reference, device, labels, runtime
+        self._lock = RLock()  # a network and its buffers serve one call at a time
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     def __repr__(self) -> str:
         shown = ", ".join(self.labels[:5]) + (f" and {len(self.labels) - 5} more" if len(self.labels) > 5 else "")
@@ -35,10 +43,15 @@ def is_single(frames: Any) -> bool:
     return isinstance(frames, Frame) or getattr(frames, "ndim", 0) == 3
 
 
-def frames_of(frames: Any) -> list[Pixels]:
-    """Return the frames (H, W, 3) of an array (N, H, W, 3), of an iterable, or of one frame; none is copied.
+def read_frames(frames: Any) -> Iterator[Pixels]:
+    """Yield the frames (H, W, 3) of an array (N, H, W, 3), of an iterable, or of one frame; none is copied.
 
     Raises:
         SourceError: one has another type or shape.
     """
-    return list(FrameSequence([frames] if is_single(frames) else frames))
+    return iter(FrameSequence([frames] if is_single(frames) else frames))
+
+
+def frames_of(frames: Any) -> list[Pixels]:
+    """Return the frames that ``read_frames`` yields."""
+    return list(read_frames(frames))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kinoscope.core.arrays import Float32Array, Float64Array
-from kinoscope.core.errors import ModelError, OptionError
+from kinoscope.core.errors import ModelError, OptionError, SourceError
 from kinoscope.core.media import Pixels
 from kinoscope.core.validation import require_number
 from kinoscope.models.registry import find
 from kinoscope.pipeline.arguments import choose_time_range, split_names
 from kinoscope.pipeline.evaluation.options import TEST_CLIPS, ScoredClipOptions
 from kinoscope.pipeline.inputs import one_source, release
-from kinoscope.pipeline.loaded_model import LoadedModel, frames_of, is_single
+from kinoscope.pipeline.loaded_model import LoadedModel, frames_of, is_single, read_frames
 from kinoscope.pipeline.options import DECODE_ALL, DecodingOptions
 
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ class Classifier(LoadedModel):
         from kinoscope.models.inference.classifier import probabilities
 
         inputs = [self._input(clip) for clip in clips]
-        return probabilities(self.card, self._runner(np.stack(inputs))[-1])
+        if not inputs:
+            return np.zeros((0, len(self.labels)))
+        with self._lock:
+            return probabilities(self.card, self._runner(np.stack(inputs))[-1])
 
     def _input(self, clip: Any) -> Pixels:
         """Return the network's input (T, H, W, 3) for a clip."""
@@ -191,13 +194,15 @@ class FeatureExtractor(LoadedModel):
                 list of texts; otherwise an array with the axes of the card's input, and N before them.
 
         Raises:
-            SourceError: a frame has another type or shape.
+            SourceError: there is no frame, or one has another type or shape.
             OptionError: the array has other axes than the network takes.
         """
         if self.card.task == "sentences":
             return self._embed_sentences([inputs] if isinstance(inputs, str) else list(inputs), isinstance(inputs, str))
         if len(self.card.input) == 3 and self.card.dtype == "uint8" and self.card.input[-1] == 3:
-            frames = [_resized(frame, self.card.size) for frame in frames_of(inputs)]
+            frames = [_resized(frame, self.card.size) for frame in read_frames(inputs)]
+            if not frames:
+                raise SourceError("frames has no frame; give at least one")
             return self._run(np.stack(frames), is_single(inputs))
         array = np.asarray(inputs, self.card.dtype)
         is_one = array.ndim == len(self.card.input)
@@ -205,7 +210,8 @@ class FeatureExtractor(LoadedModel):
 
     def _run(self, array: Any, is_one: bool) -> dict[str, Float32Array]:
         try:
-            outputs = self._runner(self._resize_clips(array))
+            with self._lock:
+                outputs = self._runner(self._resize_clips(array))
         except ValueError as error:
             raise OptionError(str(error)) from None
         return {name: output[0] if is_one else output for name, output in zip(self.outputs, outputs, strict=True)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kinoscope.core.errors import ModelError, OptionError
 from kinoscope.core.untrusted import read_json
-from kinoscope.core.validation import suggest
+from kinoscope.core.validation import require_number, suggest
 from kinoscope.models.card import Card
 from kinoscope.models.formats.trained_model import METADATA_FILE
 from kinoscope.models.inference.classifier import is_classifier
@@ -33,16 +33,20 @@ FOLDER_CLASSES: Mapping[str, Load] = {
 }  # fmt: skip
 """Task of a trained model -> its class."""
 
+VERB_TASKS = ("lipsync",)
+"""Tasks of trained models that only the verb of that name runs."""
+
 
 def load(reference: str, device: str = "auto", threads: int | None = None) -> LoadedModel:
     """Return a model by the name of its card or of a bundled generator, or by its folder; names take precedence.
 
     Raises:
-        OptionError: there is no such model or device.
+        OptionError: there is no such model or device, or the number of threads cannot be used.
         ModelError: the model cannot be used.
         WeightsMissing: its weights are not available.
     """
     choose_device(device)
+    require_number("threads", threads, 1)
     cards, generators = card_names(), bundled_generators()
     if reference in cards or reference.startswith("hf:"):
         return _class_of(find(reference))(reference, device, threads)
@@ -70,8 +74,8 @@ def _class_of_folder(folder: Path) -> Load:
     except (OSError, ValueError, KeyError, TypeError):
         return Classifier  # a model of the Transformers library, or an error that says what is wrong
     if task not in FOLDER_CLASSES:
+        use = f"give it to the verb, as in kinoscope.{task}(...), or " if task in VERB_TASKS else ""
         raise ModelError(
-            f"{folder} was trained to {task}, which no object does; give it to the verb, as in kinoscope.{task}(...), "
-            f"or load a model of: {', '.join(FOLDER_CLASSES)}"
+            f"{folder} was trained to {task}, which no object does; {use}load a model of: {', '.join(FOLDER_CLASSES)}"
         )
     return FOLDER_CLASSES[task]
