@@ -166,6 +166,9 @@ def test_a_dry_run(kinoscope, clips, place):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("classify", ".", "--name", "a/b"), "name a/b is a path; give a name, or the whole folder with -o FOLDER"),
+        (("classify", ".", "--name", ".."), "name .. is a path"),
+        (("sync", "nowhere"), "nowhere does not exist; check the path"),
         (("clasify", "."), "there is no task 'clasify' to train; did you mean classify?"),
         (("classify",), "no clips are given"),
         (("classify", "net=tiny"), "no clips are given"),

@@ -33,18 +33,22 @@ class RunFolder:
     resume: str | Path | None = None
     dry_run: bool = False
 
+    def check(self) -> None:
+        """Check what is given together.
+
+        Raises:
+            OptionError: the name leads into another folder, or a run is resumed elsewhere.
+        """
+        if self.name in ("..", ".") or (self.name and Path(self.name).name != self.name):
+            raise OptionError(f"name {self.name} is a path; give a name, or the whole folder with -o FOLDER")
+        other = self.out is not None and self.resume and Path(self.out).resolve() != Path(self.resume).resolve()
+        if other or (self.resume is not None and self.name is not None):
+            raise OptionError(f"out and name are for a new run, and this one resumes in {self.resume}; leave them out")
+
     @property
     def is_written(self) -> bool:
         """Whether this process writes to it."""
         return not self.dry_run and is_first_process()
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether a run is resumed, but the folder or the name of another one is given, too."""
-        if self.resume is None:
-            return False
-        other = self.out is not None and Path(self.out).resolve() != Path(self.resume).resolve()
-        return other or self.name is not None
 
     def prepare(self, data: str) -> Path:
         """Create and return the folder of a new run, or return that of the resumed run.

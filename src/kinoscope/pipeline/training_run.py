@@ -47,6 +47,7 @@ def run_training(
     if check and not training.labelled:
         return TrainResult(data or "", report=checks.check_clips(training, data, quiet))
     _demand_fit(training, preview, folder)
+    folder.check()
     options, data = new_or_resumed_options(
         training.options_class, training.name, data, pairs, folder.resume, training.data
     )
@@ -74,8 +75,6 @@ def _demand_fit(training: Training, preview: bool, folder: RunFolder) -> None:
     for name, given in asked.items():
         if given:
             raise OptionError(f"{name} is not for train {training.name}; leave it out")
-    if folder.is_elsewhere:
-        raise OptionError(f"out and name are for a new run, and this one resumes in {folder.resume}; leave them out")
 
 
 def _train(training: Training, options: TrainingOptions, data: str, folder: RunFolder, quiet: bool) -> TrainingRun:

@@ -140,10 +140,16 @@ def read_each(
 
 
 def clips_in(folder: Path, known: dict[str, ClipRow]) -> list[Path]:
-    """Return the videos of a folder; with a table, those that the table names."""
-    videos = (
-        sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES) if folder.is_dir() else []
-    )
+    """Return the videos of a folder; with a table, those that the table names.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    if not folder.exists():
+        raise DatasetError(f"{folder} does not exist; check the path")
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder; give a folder of videos in which a person speaks")
+    videos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
     return [path for path in videos if not known or {path.name, path.stem} & known.keys()]
 
 
