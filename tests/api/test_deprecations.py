@@ -154,3 +154,10 @@ def test_a_name_takes_a_number_in_all_verbs_or_in_none() -> None:
             types = {*(get_args(kind) or [kind])} - {type(None)}
             kinds.setdefault(name, set()).add(types <= {int, float})
     assert [name for name, numbers in kinds.items() if len(numbers) > 1] == []
+
+
+@pytest.mark.parametrize("given", [None, 3, {"start": 1}, kinoscope.OutputOptions()])
+def test_a_group_of_another_class_is_refused(given: Any) -> None:
+    name = type(given).__name__
+    with pytest.raises(OptionError, match=rf"decoding is {name}; give kinoscope\.DecodingOptions\(\.\.\.\)"):
+        kinoscope.analyze("a.mp4", decoding=given)

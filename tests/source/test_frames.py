@@ -125,6 +125,26 @@ def test_what_is_no_array_is_named():
         FrameSource(FrameSequence([[[1], [1, 2]]]))
 
 
+@pytest.mark.parametrize("item", [None, "a.mp4", 5])
+def test_what_a_camera_returns_without_a_frame_is_named(item):
+    with pytest.raises(SourceError, match=f"frame 0 of frames is {type(item).__name__}; give uint8"):
+        FrameSource(FrameSequence(iter([item])))
+    with pytest.raises(SourceError, match=f"frame 2 of frames is {type(item).__name__}; give uint8"):
+        list(FrameSequence([*noise(2), item]))
+
+
+def test_an_error_of_an_iterator_is_that_of_its_frame():
+    def camera(count):
+        yield from noise(count)
+        raise RuntimeError("unplugged")
+
+    source = FrameSource(FrameSequence(camera(2)))
+    with pytest.raises(SourceError, match="frame 2 of frames cannot be read: its iterator raised RuntimeError: unplug"):
+        list(source.frames())
+    with pytest.raises(SourceError, match="frame 0 of frames cannot be read: its iterator raised RuntimeError"):
+        FrameSource(FrameSequence(camera(0)))
+
+
 @pytest.mark.parametrize("frames", [np.zeros((0, 24, 32, 3), np.uint8), [], iter([])])
 def test_there_must_be_a_frame(frames):
     with pytest.raises(SourceError, match="frames has no frame; give at least one"):

@@ -96,3 +96,8 @@ def test_a_tensor_is_read_in_place():
     assert frames is not None
     pixels[1] = 7
     assert [int(frame.max()) for frame in frames] == [0, 7]
+
+
+def test_a_path_that_no_file_has_is_refused():
+    with pytest.raises(SourceError, match=r"path 'a\\x00b' contains a null character, which no file name has"):
+        name_of("a\0b")

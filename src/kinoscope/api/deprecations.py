@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from functools import wraps
 from typing import Any, TypeVar, cast, get_type_hints
 
+from kinoscope.core.errors import OptionError
 from kinoscope.pipeline.options import is_group
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -62,9 +63,15 @@ def _list_sources(verb: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any,
 
 
 def _group_options(verb: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a verb; those that are fields of a group of options move into the group."""
+    """Return the options of a verb; those that are fields of a group of options move into the group.
+
+    Raises:
+        OptionError: a group is of another class.
+    """
     parameters = inspect.signature(verb).parameters
     for name, kind in get_type_hints(verb).items():
+        if name in options and is_group(kind) and not isinstance(options[name], kind):
+            raise OptionError(f"{name} is {type(options[name]).__name__}; give kinoscope.{kind.__name__}(...)")
         known = {field.name for field in fields(kind)} if is_group(kind) else set()
         if flat := known & options.keys() - parameters.keys():
             for field in sorted(flat):

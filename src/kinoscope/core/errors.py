@@ -131,11 +131,19 @@ class UnexpectedError(KinoscopeError):
     status = 1
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of an exception."""
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def describe_error(error: Exception) -> str:
+    """Return the class of an exception and the first line of its message."""
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 def wrap_error(error: Exception, name: str) -> KinoscopeError:
     """Return any exception as a KinoscopeError, so that a failure of ``name`` never stops what follows."""
     log.debug("%s failed", name, exc_info=error)
     if isinstance(error, KinoscopeError):
         return error
-    lines = str(error).strip().splitlines() or ["no message"]
-    message = f"{type(error).__name__}: {lines[0]}"
-    return UnexpectedError(f"{name}: {message}; this is a bug of kinoscope; see the details with --debug")
+    return UnexpectedError(f"{name}: {describe_error(error)}; this is a bug of kinoscope; see the details with --debug")

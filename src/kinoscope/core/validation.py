@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from math import inf
+from numbers import Real
 
 from kinoscope.core.errors import OptionError
 
@@ -37,17 +38,18 @@ def require_known(name: str, known: Iterable[str], kind: str) -> str:
         return name
     more = len(names) - MAX_LISTED_NAMES
     shown = ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
-    raise OptionError(f"there is no {kind} {name!r}; {suggest(name, names)}known: {shown}")
+    raise OptionError(f"there is no {kind} {name!r}; {suggest(str(name), names)}known: {shown}")
 
 
 def require_number(name: str, value: float | None, low: float, high: float = inf) -> None:
     """Require an optional number to lie in [low, high] and to be finite.
 
     Raises:
-        OptionError: it does not; the message names the option, the value and the limits.
+        OptionError: it does not, or is no number; the message names the option, the value and the limits.
     """
+    limits = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
+    _require_real(name, value, limits)
     if value is not None and not (low <= value <= high and value < inf):
-        limits = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
         raise OptionError(f"{name} {value:g} is not possible; give {limits}")
 
 
@@ -55,10 +57,16 @@ def require_positive(name: str, value: float | None, example: float) -> None:
     """Require an optional number to be above 0 and finite.
 
     Raises:
-        OptionError: it is not; the message gives the example.
+        OptionError: it is not, or is no number; the message gives the example.
     """
+    _require_real(name, value, f"a number above 0, such as {example:g}")
     if value is not None and not 0 < value < inf:
         raise OptionError(f"{name} {value:g} is not possible; give a number above 0, such as {example:g}")
+
+
+def _require_real(name: str, value: object, valid: str) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+        raise OptionError(f"{name} {value!r} is no number; give {valid}")
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:

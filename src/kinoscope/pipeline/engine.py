@@ -21,7 +21,7 @@ import numpy as np
 
 from kinoscope.core.addresses import mask
 from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import KinoscopeError, MissingExtra, wrap_error
+from kinoscope.core.errors import KinoscopeError, MissingExtra, describe_error, first_line, wrap_error
 from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.media import Audio, Frame, FrameBatch
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
@@ -339,6 +339,5 @@ class _Guard:
 
 def _failure(task: Task, error: Exception) -> TaskReport:
     log.debug("task %s failed", task.name, exc_info=error)
-    lines = str(error).strip().splitlines() or ["no message"]
-    reason = lines[0] if isinstance(error, KinoscopeError) else mask(f"{type(error).__name__}: {lines[0]}")
+    reason = first_line(error) if isinstance(error, KinoscopeError) else mask(describe_error(error))
     return TaskReport("failed", reason=reason)

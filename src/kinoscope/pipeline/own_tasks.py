@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from kinoscope.core.errors import KinoscopeError, OptionError
+from kinoscope.core.errors import KinoscopeError, OptionError, describe_error
 from kinoscope.pipeline.arguments import split_names
 from kinoscope.pipeline.preview import Preview
 from kinoscope.tasks.base import Task
@@ -75,7 +75,7 @@ def make_own(
         raise
     except Exception as error:
         raise OptionError(
-            f"task {name} cannot be created ({_describe(error)}); let its __init__ pass **arguments on to "
+            f"task {name} cannot be created ({describe_error(error)}); let its __init__ pass **arguments on to "
             "super().__init__, or give an instance"
         ) from error
     return _checked(name, task)
@@ -88,7 +88,7 @@ def _copy(name: str, template: Task, device: str, threads: int) -> Task:
         task = copy.deepcopy(template)
     except Exception as error:
         raise OptionError(
-            f"task {name} cannot be copied for each source ({_describe(error)}); create what it holds in needs, "
+            f"task {name} cannot be copied for each source ({describe_error(error)}); create what it holds in needs, "
             "or define __deepcopy__"
         ) from error
     task.threads = threads
@@ -107,10 +107,6 @@ def _checked(name: str, task: Task) -> Task:
     if task.name != name:
         raise OptionError(f"task {name} calls itself {task.name!r} when it is created; give an instance")
     return task
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
 def check_own(own: OwnTasks, settings: Mapping[str, Mapping[str, Any]], configured: Collection[str]) -> None:

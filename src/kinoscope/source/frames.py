@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinoscope.core.addresses import Address
-from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.errors import KinoscopeError, OptionError, SourceError, describe_error
 from kinoscope.core.media import Frame, Pixels, Size, SourceInfo
 from kinoscope.core.results import DecodeReport
 from kinoscope.core.time import FrameSampler, Seconds, parse_time
@@ -75,6 +75,8 @@ class FrameSequence:
     def _check(self, frame: Any, index: int = 0) -> Pixels:
         """Return one frame if it is uint8 (H, W, 3)."""
         pixels = self._as_array(frame, index)
+        if not pixels.ndim:
+            raise SourceError(f"frame {index} of {self.name} is {type(frame).__name__}; give uint8 (H, W, 3) RGB")
         if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise SourceError(
                 f"frame {index} of {self.name} has shape {pixels.shape}; give (H, W, 3) RGB, "
@@ -95,11 +97,27 @@ class FrameSequence:
         """
         if self._first is None:
             self._check_unread()
-            first = next(iter(self._frames), None)
-            if first is None:
+            for first in self._read(self._frames):
+                self._first = self._check(first)
+                break
+            else:
                 raise SourceError(f"{self.name} has no frame; give at least one")
-            self._first = self._check(first)
         return self._first
+
+    def _read(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """Yield the frames; an error of their iterator, such as one of a camera, becomes a SourceError."""
+        items = iter(frames)
+        for number in count():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except KinoscopeError:
+                raise
+            except Exception as error:
+                reason = f"its iterator raised {describe_error(error)}"
+                raise SourceError(f"frame {number} of {self.name} cannot be read: {reason}") from error
+            yield item
 
     def __iter__(self) -> Iterator[Pixels]:
         """Return an iterator over the frames (H, W, 3) from the first on.
@@ -111,7 +129,7 @@ class FrameSequence:
         if self.once:
             self._check_unread()
             frames, self._first, self._taken = chain([self.first()], frames), None, True
-        return (self._check(frame, index) for index, frame in enumerate(frames))
+        return (self._check(frame, index) for index, frame in enumerate(self._read(frames)))
 
     def _check_unread(self) -> None:
         if self._taken:

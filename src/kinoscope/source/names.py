@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from kinoscope.core.addresses import Address
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import OptionError, SourceError
 from kinoscope.source.frames import is_array
 from kinoscope.source.video_object import Video
 
@@ -23,11 +23,13 @@ def name_of(source: Any) -> Address:
     """Return the name of a source, which ``open_source`` opens.
 
     Raises:
-        SourceError: it is an array of another type or shape, or no source at all.
+        SourceError: it is an array of another type or shape, or no source at all, or its path cannot be one.
     """
     if isinstance(source, Video):
         return source.address
     if isinstance(source, str | os.PathLike):
+        if "\0" in os.fspath(source):
+            raise SourceError(f"path {os.fspath(source)!r} contains a null character, which no file name has")
         return Address(source)
     return Video.from_frames(source).address
 
