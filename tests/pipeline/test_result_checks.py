@@ -15,6 +15,7 @@ from kinoscope.core.results import Event, TaskReport, TaskResult, Track
 from kinoscope.pipeline.options import OutputOptions
 from kinoscope.pipeline.result_checks import check_result
 from kinoscope.tasks.base import Needs, Task
+from kinoscope.tasks.scenes import Scenes
 from kinoscope.views.timeline import Timeline
 
 QUIET = OutputOptions(report=False, quiet=True)
@@ -116,3 +117,11 @@ def test_the_other_tasks_finish(task: Task, reason: str, tmp_path: Path) -> None
 
 def test_a_report_alone_is_a_result() -> None:
     assert check_result("wrong", TaskResult(report=TaskReport(model="m"))).report.model == "m"
+
+
+def test_a_task_may_return_images_of_the_events_of_another_that_it_names() -> None:
+    result = TaskResult(images={"wrong-0": b"", "shots-1": b""})
+    assert set(check_result("wrong", result, {"shots"}).images) == {"wrong-0", "shots-1"}
+    with pytest.raises(TimelineError, match="'shots-1' is no name of the task wrong"):
+        check_result("wrong", result, {"faces"})
+    assert Scenes.images_of == {"shots"}

@@ -302,7 +302,7 @@ class TaskFeed:
         result = TaskResult()
         if self.report.status == "ok":
             with self._guard():
-                result = check_result(self.task.name, self.task.finish(timeline))
+                result = check_result(self.task.name, self.task.finish(timeline), self.task.images_of)
         report, feed_report = result.report, self.report
         report.frames, report.seconds, report.extra = (
             feed_report.frames,

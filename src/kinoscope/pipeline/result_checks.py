@@ -28,12 +28,13 @@ def check_needs(needs: Any) -> Needs:
     return needs
 
 
-def check_result(task: str, result: Any) -> TaskResult:
+def check_result(task: str, result: Any, images_of: Iterable[str] = ()) -> TaskResult:
     """Return the result of a task, in which all rows are its own and can be written.
 
     Args:
         task: name of the task.
         result: what its ``finish`` returned.
+        images_of: other tasks for whose events it may return images.
 
     Raises:
         TimelineError: a part of it is of another type, belongs to another task, or cannot be written.
@@ -46,7 +47,7 @@ def check_result(task: str, result: Any) -> TaskResult:
     result.tracks = [_check_row(task, track, Track) for track in _listed("tracks", result.tracks)]
     _check_numbers(result)
     _check_names(task, ".", result.features)
-    _check_names(task, "-", result.images)
+    _check_names(task, "-", result.images, images_of)
     _check_files(result)
     return result
 
@@ -103,8 +104,9 @@ def _check_extra(extra: Mapping[str, Any], own: set[str]) -> None:
         raise TimelineError(f"extra {extra!r:.60} cannot be written as JSON ({error}); give plain values") from None
 
 
-def _check_names(task: str, separator: str, named: Mapping[str, Any]) -> None:
-    """Check that names of features or images begin with that of the task, by which they are found again."""
+def _check_names(task: str, separator: str, named: Mapping[str, Any], others: Iterable[str] = ()) -> None:
+    """Check that names of features or images begin with that of a task, by which they are found again."""
+    beginnings = tuple(f"{one}{separator}" for one in (task, *others))
     for name in named:
-        if not name.startswith(f"{task}{separator}"):
+        if not name.startswith(beginnings):
             raise TimelineError(f"{name!r} is no name of the task {task}; give {task}{separator}NAME")

@@ -80,6 +80,7 @@ class Task:
         by_default: whether ``analyze`` runs it when no tasks are named.
         required_input: the input of the user without which it cannot run, and the option that gives it.
         depends_on: tasks whose track ids its results refer to.
+        images_of: other tasks for whose events it returns images.
         biometric: whether its results identify people.
         card_task: the task whose cards it runs; None if its model cannot be chosen.
     """
@@ -89,6 +90,7 @@ class Task:
     by_default: ClassVar[bool] = True
     required_input: ClassVar[str | None] = None
     depends_on: ClassVar[frozenset[str]] = frozenset()
+    images_of: ClassVar[frozenset[str]] = frozenset()
     biometric: ClassVar[bool] = False
     card_task: ClassVar[str | None] = None
 

@@ -70,6 +70,7 @@ class Scenes(Task):
 
     name = "scenes"
     card_task = "scenes"
+    images_of = frozenset({"shots"})
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
