@@ -1,4 +1,4 @@
-"""The code blocks of docs/: what can be typed can be typed, and every example runs as it stands there."""
+"""The code blocks of README.md and docs/: what can be typed can be typed, and every example runs as it stands there."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from kinoscope.source.synthetic.video import shapes
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, flags=re.S)
-LINES = [line.split("#")[0].strip() for kind, block in BLOCKS if kind == "" for line in block.splitlines()]
+LINES = [line.split("#")[0].strip() for kind, block in BLOCKS if kind == "bash" for line in block.splitlines()]
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("kinoscope ")])
@@ -41,7 +41,7 @@ def test_the_python_example_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shapes(duration=1, rate=10, width=64, height=48).write("street.mp4")
-    (code,) = [block for kind, block in BLOCKS if kind == "python"]
+    code, _ = [block for kind, block in BLOCKS if kind == "python"]
     exec(compile(code, "README.md", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out.count("(180, 320, 3)") == 4
 
@@ -50,3 +50,7 @@ def test_every_file_that_is_linked_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_it_is_short() -> None:
+    assert TEXT.count("\n") <= 180

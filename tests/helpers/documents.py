@@ -63,9 +63,9 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return the documents whose blocks are run: the pages that show no other file."""
+    """Return the documents whose blocks are run: README.md, and the pages that show no other file."""
     found = sorted((ROOT / "docs").rglob("*.md"))
-    return [path for path in found if not path.read_text("utf-8").startswith("---\nsource:")]
+    return [ROOT / "README.md", *(path for path in found if not path.read_text("utf-8").startswith("---\nsource:"))]
 
 
 def blocks_of(path: Path) -> list[Block]:
@@ -159,7 +159,7 @@ def rules(path: Path, real: bool) -> None:
 
 def classifier(path: Path, real: bool) -> None:
     """Train a small classifier for a moment."""
-    options = {"net": "x3d-s", "start": "none", "size": "32x32", "frames": "4", "epochs": "1"}
+    options = {"net": "mc3-18", "start": "none", "size": "32x32", "frames": "4", "epochs": "1"}
     train_model("classify", path, real, options)
 
 
