@@ -147,12 +147,15 @@ def test_a_check_is_of_any_training_and_never_begins_one(kinoscope, clips, place
         "segments a.json --check",
         "predict CLIPS --preview",
         "segments a.json --dry-run",
+        "segments a.json --resume-from run",
+        "segments a.json --out run",
+        "segments a.json --name run",
     ],
 )
 def test_what_a_training_does_not_do_is_not_passed_over(kinoscope, clips, place, words):
     call = kinoscope("train", *words.replace("CLIPS", str(clips)).split())
     assert call.status == 2
-    assert words.rpartition("--")[2] in call.err
+    assert words.rpartition("--")[2].split()[0] in call.err
     assert not Path("runs").exists()
 
 

@@ -48,5 +48,5 @@ def test_unusable_inputs_are_reported(tiny, table, tmp_path):
         kinoscope.train("segments", str(table), "modle=x", quiet=True)
     for number in range(2):
         (tmp_path / f"v{number}.mp4").write_bytes(b"no video")
-    with pytest.raises(DatasetError, match="1 videos with segments to learn from, and 2 are needed"):
+    with pytest.raises(DatasetError, match=r"1 videos with segments to learn from, and 2 are needed; v0: "):
         kinoscope.train("segments", str(table), f"model={tiny()}", quiet=True)

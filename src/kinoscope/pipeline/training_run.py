@@ -71,6 +71,8 @@ def _demand_fit(training: Training, preview: bool, folder: RunFolder) -> None:
         "preview": preview and not training.labelled,
         "dry-run": folder.dry_run and training.adds_to_model,
         "resume-from": folder.resume is not None and training.adds_to_model,
+        "out": folder.out is not None and training.adds_to_model,
+        "name": folder.name is not None and training.adds_to_model,
     }
     for name, given in asked.items():
         if given:

@@ -36,7 +36,7 @@ def build(options: SegmentOptions, setup: TrainingSetup) -> SegmentTrainer:
     train = [video for video in scored if video.video.split not in ("val", "test")]
     val = [video for video in scored if video.video.split in ("val", "test")]
     if len(train) < MIN_TRAIN_VIDEOS:
-        reason = f"; {next(iter(unreadable.items()))}" if unreadable else ""
+        reason = "; {}: {}".format(*next(iter(unreadable.items()))) if unreadable else ""
         raise DatasetError(
             f"{setup.data} has {len(train)} videos with segments to learn from, and {MIN_TRAIN_VIDEOS} are "
             f"needed{reason}"
