@@ -10,15 +10,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from kinoscope.core.interrupts import Interrupts
+from kinoscope.core.media import FrameBatch
 from kinoscope.source.synthetic.video import shapes
 from kinoscope.views.formats.json import load
-from tests.conftest import Call
+from tests.conftest import Call, Counting
 
 Cli = Callable[..., Call]
 
@@ -205,3 +207,34 @@ def test_nothing_of_a_stopped_reading_stays_beside_what_replaces_it(
     }  # fmt: skip
     assert kinoscope("analyze", video, "-o", out, "--annotate", "--no-report").status == 0
     assert {"annotated.mp4", "report.html"} < {path.name for path in out.iterdir()}  # of the same, whole reading
+
+
+def test_the_task_at_work_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinoscope.pipeline import engine
+
+    waiting, stopping, finished = Event(), Event(), Event()
+
+    class Busy(Counting):
+        """Presses Ctrl-C while it is waited for, and works on for a while after it is told to stop."""
+
+        def process_frames(self, *batches: FrameBatch) -> None:
+            super().process_frames(*batches)
+            waiting.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            stopping.wait()
+            sum(range(10_000_000))
+            finished.set()
+
+    class Feed(engine.TaskFeed):
+        def wait(self) -> None:
+            waiting.set()
+            super().wait()
+
+        def stop(self) -> None:
+            stopping.set()
+            super().stop()
+
+    monkeypatch.setattr(engine, "TaskFeed", Feed)
+    timeline = engine.run(shapes(duration=0.4, width=32, height=32), [Busy()])
+    assert finished.is_set()
+    assert (timeline.decode.interrupted, timeline.tasks["shots"].status) == (True, "interrupted")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Queue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -212,6 +212,8 @@ class TaskFeed:
         self._queue: Queue[tuple[FrameBatch, ...] | Audio | None] = Queue(1 if self.live else MAX_QUEUED_BATCHES)
         self._worker: Thread | None = None
         self._stopped = False
+        # Not Thread.join: in Python 3.11, one that Ctrl-C interrupts marks the thread as ended while it still runs.
+        self._ended = Event()
 
     @classmethod
     def open(cls, task: Task, source: Source, clock: SharedClock) -> TaskFeed:
@@ -275,20 +277,23 @@ class TaskFeed:
     def wait(self) -> None:
         """Wait until the task has processed its queue."""
         if self._worker:
-            self._worker.join()
+            self._ended.wait()
 
     def stop(self) -> None:
         """Drop what the task has not processed yet."""
         self._stopped = True
-        if self._worker and self._worker.is_alive():
+        if self._worker and not self._ended.is_set():
             self._queue.put(None)
-            self._worker.join()
+            self._ended.wait()
 
     def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
-            # After a failure the queue is still emptied, so that the decode never waits for a dead task.
-            if self.report.status == "ok" and not self._stopped:
-                self._process(item)
+        try:
+            while (item := self._queue.get()) is not None:
+                # After a failure the queue is still emptied, so that the decode never waits for a dead task.
+                if self.report.status == "ok" and not self._stopped:
+                    self._process(item)
+        finally:
+            self._ended.set()
 
     def _process(self, item: tuple[FrameBatch, ...] | Audio) -> None:
         with self._guard():
