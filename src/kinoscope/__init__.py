@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kinoscope.api.enroll import enroll as enroll
     from kinoscope.api.evaluate import evaluate as evaluate
     from kinoscope.api.explain import explain as explain
+    from kinoscope.api.export import export as export
     from kinoscope.api.gallery import gallery as gallery
     from kinoscope.api.generate import generate as generate
     from kinoscope.api.lipsync import lipsync as lipsync
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from kinoscope.results.enroll import EnrollResult as EnrollResult
     from kinoscope.results.evaluate import EvaluateResult as EvaluateResult
     from kinoscope.results.explain import ExplainResult as ExplainResult
+    from kinoscope.results.export import ExportResult as ExportResult
     from kinoscope.results.gallery import GalleryResult as GalleryResult
     from kinoscope.results.generate import GenerateResult as GenerateResult
     from kinoscope.results.library import LibraryResult as LibraryResult
@@ -113,8 +115,8 @@ if TYPE_CHECKING:
 disable_telemetry()
 
 _VERBS = (
-    "analyze", "bench", "classify", "convert", "detect", "enroll", "evaluate", "explain", "gallery", "generate",
-    "lipsync", "predict", "recognize", "search", "sync", "train", "watch",
+    "analyze", "bench", "classify", "convert", "detect", "enroll", "evaluate", "explain", "export", "gallery",
+    "generate", "lipsync", "predict", "recognize", "search", "sync", "train", "watch",
 )  # fmt: skip
 
 _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERBS} | {
@@ -145,6 +147,7 @@ _EXPORTS: dict[str, tuple[str, ...]] = {f"api.{verb}": (verb,) for verb in _VERB
     "results.enroll": ("EnrollResult",),
     "results.evaluate": ("EvaluateResult",),
     "results.explain": ("ExplainResult",),
+    "results.export": ("ExportResult",),
     "results.gallery": ("GalleryResult",),
     "results.generate": ("GenerateResult",),
     "results.library": ("LibraryResult",),

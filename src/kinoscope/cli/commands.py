@@ -18,8 +18,8 @@ from kinoscope.source.names import SourceObject
 COMMANDS: dict[str, EntryPoint | Callable[..., Any]] = {
     name: entry(f"api.{name}:{name}")
     for name in (
-        "analyze", "classify", "convert", "detect", "enroll", "evaluate", "explain", "gallery", "generate", "library",
-        "lipsync", "predict", "recognize", "search", "sync", "train", "watch", "models", "bench",
+        "analyze", "classify", "convert", "detect", "enroll", "evaluate", "explain", "export", "gallery", "generate",
+        "library", "lipsync", "predict", "recognize", "search", "sync", "train", "watch", "models", "bench",
     )
 }  # fmt: skip
 """The commands: public verbs, or where they are. A command line imports the one that it names."""

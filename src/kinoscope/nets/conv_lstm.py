@@ -84,7 +84,7 @@ class ConvLSTM(nn.Module):
 
     def _encode(self, patches: Tensor) -> list[LSTMState]:
         """Encode patches (N, T, P, H', W') and return the state of each layer."""
-        zeros = patches.new_zeros(len(patches), self.width, *patches.shape[3:])
+        zeros = patches.new_zeros(patches.shape[0], self.width, *patches.shape[3:])
         states = [(zeros, zeros)] * len(self.encoder)
         for frame in patches.unbind(1):
             maps = frame

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from threading import RLock
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kinoscope.core.media import Frame, Pixels
 from kinoscope.source.frames import FrameSequence
+
+if TYPE_CHECKING:
+    from kinoscope.results.export import ExportResult
 
 
 class LoadedModel:
@@ -36,6 +40,12 @@ class LoadedModel:
         shown = ", ".join(self.labels[:5]) + (f" and {len(self.labels) - 5} more" if len(self.labels) > 5 else "")
         parts = [repr(self.reference), *([f"labels: {shown}"] if shown else []), *filter(None, [self.runtime])]
         return f"{type(self).__name__}({'; '.join(parts)})"
+
+    def export(self, format: str, out: str | os.PathLike[str], *, overwrite: bool = False) -> ExportResult:
+        """Write the model to a file for ONNX Runtime, OpenVINO or torch.jit, as ``kinoscope.export`` does."""
+        from kinoscope.pipeline.model_export import export_model
+
+        return export_model(self.reference, format, out, overwrite)
 
 
 def is_single(frames: Any) -> bool:

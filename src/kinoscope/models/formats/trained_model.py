@@ -198,6 +198,7 @@ def trained_card(folder: Path) -> Card:
         net=network_from_files,
         input=(sampling.frames, sampling.size[1], sampling.size[0], 3),
         outputs=((None,), (len(trained.classes),)),
+        output_names=("embedding", "logits"),
         rate=sampling.rate,
         temperature=trained.temperature,
         multilabel=trained.multilabel,

@@ -128,6 +128,7 @@ def folder_card(folder: Path) -> Card:
         net=network_from_files,
         input=(frames, height, width, 3),
         outputs=((None,), (len(classes),)),
+        output_names=("embedding", "logits"),
         classes=classes,
         rate=rate,
         multilabel=config.get("problem_type") == "multi_label_classification",

@@ -164,6 +164,7 @@ def stream_card(kind: str, files: tuple[WeightFile, ...], source: str, name: str
         input=axes,
         dtype=dtype,
         outputs=((None, None),),
+        output_names=("embeddings",),
         tolerance=2e-3,
         **({"licence": "your own"} | fields),
     )

@@ -20,7 +20,7 @@ from kinoscope.models.integrity import find_altered, write_seal
 from kinoscope.models.store import cache_folder, fetch, unwritable_error, writable_folder
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def build_torch_module(card: Card) -> nn.Module:
@@ -81,6 +81,17 @@ class Unconvertible(ModelError):
 def to_openvino(net: nn.Module, shape: Sequence[int], dtype: str = "uint8") -> Any:
     """Convert a network with one input tensor to an OpenVINO model; ``shape`` and ``dtype`` are those of an example.
 
+    Raises:
+        Unconvertible: OpenVINO does not support an operation of it.
+    """
+    import torch
+
+    return convert_module(net, (torch.zeros(list(shape), dtype=getattr(torch, dtype)),))
+
+
+def convert_module(net: nn.Module, examples: tuple[Tensor, ...]) -> Any:
+    """Convert a network to an OpenVINO model, given an example of each input tensor.
+
     The frontend for torch networks is called directly: ``openvino.convert_model`` does the same, but sends usage
     statistics to the developers of OpenVINO.
 
@@ -92,14 +103,13 @@ def to_openvino(net: nn.Module, shape: Sequence[int], dtype: str = "uint8") -> A
     from openvino.frontend.pytorch import ConversionExtension
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    example = torch.zeros(list(shape), dtype=getattr(torch, dtype))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing warns about what makes the graph static, which is intended
-        traced: Any = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
+        traced: Any = torch.jit.trace(net, examples, check_trace=False)  # type: ignore[no-untyped-call]
         frontend = FrontEndManager().load_by_framework("pytorch")
         # Keras uses an alias of subtraction that the frontend does not know.
         frontend.add_extension(ConversionExtension("aten::subtract", _subtract))
-        decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must live until the end of convert
+        decoder = TorchScriptPythonDecoder(traced, example_input=examples)  # must live until the end of convert
         try:
             return frontend.convert(frontend.load(decoder))
         except OpConversionFailure as error:

@@ -33,7 +33,8 @@ CUDA_BATCH = 32
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
-_READ_LOCK = threading.Lock()
+READ_LOCK = threading.Lock()
+"""Held while OpenVINO reads a network: it changes the locale of the process meanwhile."""
 
 
 class Runner:
@@ -176,7 +177,7 @@ def compile_network(path: str, precision: str, threads: int, shape: Shape | None
     # OpenVINO changes the process's locale while it reads a network: two concurrent reads leave it wrong,
     # and Python then reads text files as ASCII.
     cache_dir = cache_folder() / "compiled" / Path(path).parent.name
-    with _READ_LOCK, verified(cache_dir, "*.blob") as writable_dir:
+    with READ_LOCK, verified(cache_dir, "*.blob") as writable_dir:
         model = _core().read_model(path)
         if shape is not None:
             model.reshape(list(shape))

@@ -116,6 +116,24 @@ def predict_frames(net: nn.Module, metadata: PredictorMetadata, frames: Tensor, 
     return torch.cat(predicted, 1)[:, :count]
 
 
+def read_predictor(folder: Path) -> PredictorMetadata:
+    """Read ``model.json`` of a predictor.
+
+    Raises:
+        ModelError: there is none, or it is damaged, of another task or of a newer version.
+    """
+    return read_metadata(folder, PredictorMetadata, TASK, "frame predictor", stored_keys=STORED_KEYS)
+
+
+def load_predictor_net(folder: Path, metadata: PredictorMetadata) -> nn.Module:
+    """Return the network of a predictor, with its weights.
+
+    Raises:
+        ModelError: the weights are missing, damaged, or those of another network.
+    """
+    return build_with_weights(lambda: new_predictor(metadata), folder / WEIGHTS_FILE).eval()
+
+
 def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
     """Return the predictor of a folder.
 
@@ -123,6 +141,5 @@ def load_predictor(folder: str | Path, device: str = "auto") -> Predictor:
         ModelError: a file is invalid.
         OptionError: the device is unknown or not available.
     """
-    metadata = read_metadata(Path(folder), PredictorMetadata, TASK, "frame predictor", stored_keys=STORED_KEYS)
-    net = build_with_weights(lambda: new_predictor(metadata), Path(folder) / WEIGHTS_FILE)
-    return Predictor(net, metadata, device)
+    metadata = read_predictor(Path(folder))
+    return Predictor(load_predictor_net(Path(folder), metadata), metadata, device)
