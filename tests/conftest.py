@@ -70,7 +70,7 @@ class Counting(Task):
         raise AssertionError("no audio was requested")
 
     def finish(self, timeline: Timeline) -> TaskResult:
-        events = [Event("shots", self.seen[0], self.seen[-1], "shot")] if self.seen else []
+        events = [Event(self.name, self.seen[0], self.seen[-1], "shot")] if self.seen else []
         return TaskResult(events=events, report=TaskReport(model="counting"))
 
 

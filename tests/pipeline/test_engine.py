@@ -258,3 +258,11 @@ def test_tasks_never_take_longer_together_than_the_whole() -> None:
     timeline = engine.run(Stills(60), tasks)  # type: ignore[arg-type]
     passed = time.perf_counter() - began
     assert 0 < sum(report.seconds + report.extra["load"] for report in timeline.tasks.values()) <= passed + 0.003
+
+
+def test_a_task_that_exits_fails_and_decoding_never_waits_for_it(run: Any) -> None:
+    leaving = Notebook("leaving", Needs(((8, 6),), batch=1), step=SystemExit(3))
+    staying = Notebook("staying", Needs(((8, 6),), batch=1))
+    timeline = run(Stills(30), leaving, staying)
+    assert (timeline.tasks["leaving"].status, timeline.tasks["leaving"].reason) == ("failed", "SystemExit: 3")
+    assert (timeline.tasks["staying"].status, timeline.decode.frames) == ("ok", 30)

@@ -131,12 +131,12 @@ class UnexpectedError(KinoscopeError):
     status = 1
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of the message of an exception."""
     return (str(error).strip().splitlines() or ["no message"])[0]
 
 
-def describe_error(error: Exception) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the class of an exception and the first line of its message."""
     return f"{type(error).__name__}: {first_line(error)}"
 

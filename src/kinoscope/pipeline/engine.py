@@ -336,13 +336,13 @@ class _Guard:
         report.seconds += self.feed.clock.leave(self.start)
         if isinstance(error, (Skip, MissingExtra)):
             report.status, report.reason = "skipped", str(error)
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception | SystemExit):  # the latter would end the thread, and decoding wait for it
             failure = _failure(self.feed.task, error)
             report.status, report.reason = failure.status, failure.reason
-        return error is None or isinstance(error, Exception)
+        return error is None or isinstance(error, Exception | SystemExit)
 
 
-def _failure(task: Task, error: Exception) -> TaskReport:
+def _failure(task: Task, error: Exception | SystemExit) -> TaskReport:
     log.debug("task %s failed", task.name, exc_info=error)
     reason = first_line(error) if isinstance(error, KinoscopeError) else mask(describe_error(error))
     return TaskReport("failed", reason=reason)
