@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import kinoscope as package
 from kinoscope.core.errors import OptionError
 from kinoscope.core.options import Options, option
 from kinoscope.core.results import TaskReport, TaskResult
@@ -20,6 +22,7 @@ from kinoscope.pipeline.options import (
     NO_ALERTS,
     NO_REDACTION,
     AlertOptions,
+    OutputOptions,
     ProcessingOptions,
     RedactionOptions,
 )
@@ -144,3 +147,33 @@ def test_what_is_blurred_is_never_searched_with_other_options_than_those_of_reda
     with pytest.raises(OptionError, match=r"task faces is given as an instance, .* include_doubtful"):
         planned([Faces(rate=1)], redaction=RedactionOptions(blur="faces"))
     assert planned([Faces], redaction=RedactionOptions(blur="faces")).settings["faces"]["include_doubtful"]
+
+
+class Labelled(Level):
+    """A task that an attribute distinguishes."""
+
+    def __init__(self, label: str = "a", **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.label, self.secret, self.best = label, "token-7", float("inf")
+        self.parts = (object(),)
+
+
+class Renewed(Labelled):
+    """Another class of that name."""
+
+
+def test_resume_runs_a_task_again_that_is_another_one_or_has_other_attributes(tmp_path: Path) -> None:
+    source, output = np.zeros((3, 8, 8, 3), np.uint8), OutputOptions(report=False, quiet=True, resume=True)
+
+    def resumed(task: Any, threshold: float | None = None) -> bool:
+        processing = ProcessingOptions(option=None if threshold is None else f"level.threshold={threshold}")
+        done = package.analyze(source, out=tmp_path / "out", tasks=[task], processing=processing, output=output)
+        assert done.error is None
+        return done.resumed
+
+    assert [resumed(Labelled("a")), resumed(Labelled("a"))] == [False, True]
+    assert [resumed(Labelled("b")), resumed(Labelled("b"))] == [False, True]
+    assert [resumed(Labelled("b", threshold=0.7)), resumed(Labelled("b", threshold=0.7))] == [False, True]
+    assert [resumed(Renewed("b", threshold=0.7)), resumed(Renewed)] == [False, False]
+    assert [resumed(Renewed), resumed(Renewed, 0.7), resumed(Renewed, 0.7)] == [True, False, True]
+    assert "token-7" not in (tmp_path / "out" / "timeline.json").read_text()

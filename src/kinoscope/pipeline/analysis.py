@@ -29,7 +29,7 @@ from kinoscope.core.interrupts import Interrupts
 from kinoscope.core.results import TaskReport, TaskResult, describe_source
 from kinoscope.pipeline import inputs as pipeline_inputs
 from kinoscope.pipeline import render
-from kinoscope.pipeline.own_tasks import OwnTasks, make_own
+from kinoscope.pipeline.own_tasks import OwnTasks, describe_own, make_own
 from kinoscope.results.analysis import Analysis
 from kinoscope.tasks.base import PostTask, Task
 from kinoscope.tasks.registry import find_task
@@ -338,8 +338,9 @@ def _must_rerun(name: str, report: TaskReport, options: AnalysisOptions) -> bool
 
 def _plain(name: str, options: AnalysisOptions) -> dict[str, Any]:
     """Return the settings of a task as JSON stores them, without those that it cannot, such as a gallery."""
-    own = options.own_tasks.get(name)
-    settings = own.options.to_dict() if isinstance(own, Task) else options.settings.get(name, {})
+    settings = options.settings.get(name, {})
+    if (own := options.own_tasks.get(name)) is not None:
+        settings = describe_own(own, settings)
     serializable = {key: value for key, value in settings.items() if isinstance(value, _JSON_TYPES)}
     return dict(json.loads(json.dumps(serializable)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ TaskLike = str | Task | type[Task]
 
 OwnTasks = Mapping[str, Task | type[Task]]
 """Tasks that are given as instances or classes, by name."""
+
+_CALL_ATTRIBUTES = ("device", "threads")
+"""Attributes of a task that change no result."""
 
 _NAME = re.compile(r"[^\W\d][\w-]*")
 
@@ -79,6 +83,19 @@ def make_own(
             "super().__init__, or give an instance"
         ) from error
     return _checked(name, task)
+
+
+def describe_own(own: Task | type[Task], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what distinguishes a task of the caller from another of its name: its class, options and attributes.
+
+    Of the attributes that are plain values there is a digest alone, as some may be secret.
+    """
+    if isinstance(own, type):
+        return {"class": own.__qualname__} | dict(settings)
+    plain = [pair for pair in sorted(vars(own).items()) if isinstance(pair[1], bool | int | float | str | None)]
+    values = repr([pair for pair in plain if pair[0] not in _CALL_ATTRIBUTES])
+    digest = hashlib.sha256(values.encode()).hexdigest()[:16]
+    return {"class": type(own).__qualname__, "attributes": digest} | own.options.to_dict()
 
 
 def _copy(name: str, template: Task, device: str, threads: int) -> Task:
