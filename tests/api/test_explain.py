@@ -6,6 +6,7 @@ import av
 import cv2
 import pytest
 
+import kinoscope
 from kinoscope.api.explain import explain
 from kinoscope.core.errors import ModelError, OptionError, SourceError
 from tests.helpers.toy_networks import FRAMES, NETWORKS, RATE, clip, film, save_toy
@@ -91,3 +92,12 @@ def test_unusable_input_is_reported_in_one_line(model, tmp_path, options, error,
     with pytest.raises(error, match=message) as caught:
         explain(given.pop("model"), given.pop("clip"), quiet=True, **given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_frames_in_memory_are_explained(model, tmp_path):
+    pixels = kinoscope.Video(film(tmp_path / "a.mp4", clip(3, 0))).read().pixels
+    video = kinoscope.Video.from_frames(pixels, rate=RATE, name="mine")
+    for source, name in ((pixels, "frames"), (video, "mine")):
+        done = explain(str(model), source, out=tmp_path / name, method="grad-cam", quiet=True)
+        assert (done.source, type(done.source), len(done.written)) == (name, str, 4)

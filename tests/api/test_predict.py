@@ -130,3 +130,11 @@ def test_a_model_is_trained_and_used(tmp_path):
     assert trained["log"][0]["last_frame_mse"] > 0
     done = kinoscope.predict(tmp_path / "run", "synthetic:bouncing?duration=1&seed=4", tmp_path / "out.gif")
     assert done.frames == 2
+
+
+def test_frames_in_memory_are_predicted(model, tmp_path):
+    pixels = np.stack([np.full((16, 32, 3), level, np.uint8) for level in range(9)])
+    for source in (pixels, kinoscope.Video.from_frames(pixels, rate=10)):
+        done = kinoscope.predict(model, source, tmp_path / "next.mkv", overwrite=True)
+        assert (done.source, type(done.source), done.written) == ("frames", str, [tmp_path / "next.mkv"])
+        assert done.pixels[:, 0, 0, 0].tolist() == [18, 28]

@@ -8,13 +8,15 @@ from pathlib import Path
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.pipeline.arguments import choose_device, choose_time_range, split_names
 from kinoscope.pipeline.explanation import explain_clip
+from kinoscope.pipeline.inputs import release
 from kinoscope.results.explain import ExplainResult
+from kinoscope.source.names import SourceObject, name_of
 
 
 @accept_old_names
 def explain(
     model: str,
-    clip: str | Path,
+    clip: SourceObject,
     *,
     out: str | Path,
     method: str | Sequence[str] = "grad-cam,grad-cam++",
@@ -48,9 +50,9 @@ def explain(
         SourceError: the clip cannot be read.
         MissingExtra: a method needs a package that is not installed.
     """
-    return explain_clip(
+    return release(explain_clip(
         model,
-        clip,
+        name_of(clip),
         methods=split_names(method, "method"),
         target=target,
         start=choose_time_range(start)["start"],
@@ -58,4 +60,4 @@ def explain(
         overwrite=overwrite,
         device=choose_device(device),
         quiet=quiet,
-    )
+    ))  # fmt: skip

@@ -7,14 +7,16 @@ from pathlib import Path
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.validation import require_number
 from kinoscope.pipeline.arguments import choose_device
+from kinoscope.pipeline.inputs import release
 from kinoscope.pipeline.prediction import predict_video
 from kinoscope.results.predict import PredictResult
+from kinoscope.source.names import SourceObject, name_of
 
 
 @accept_old_names
 def predict(
     model: str | Path,
-    video: str | Path,
+    video: SourceObject,
     out: str | Path,
     frames: int | None = None,
     include_input: bool = False,
@@ -44,12 +46,12 @@ def predict(
         OutputError: it cannot be written.
     """
     require_number("frames", frames, 1, 10_000)
-    return predict_video(
+    return release(predict_video(
         model,
-        video,
+        name_of(video),
         out=out,
         frames=frames,
         include_input=include_input,
         overwrite=overwrite,
         device=choose_device(device),
-    )
+    ))  # fmt: skip

@@ -59,8 +59,7 @@ def command(verb: Callable[..., Any]) -> Callable[..., Any]:
             Parameter(name="*")(kind)
             if issubclass(kind, Options) and "Attributes:" not in (kind.__doc__ or ""):
                 kind.__doc__ = f"{kind.__doc__}\n\n{kind.attributes_help()}"
-    if types.get("source") == SourceObject:
-        types["source"] = SourceName
+    types |= {name: SourceName for name, kind in types.items() if kind == SourceObject}
     if "sources" in inspect.signature(verb).parameters:
         types["sources"] = SourceName
     if "tasks" in types:  # objects of tasks are for Python alone

@@ -19,8 +19,8 @@ from kinoscope.source.frames import DEFAULT_FRAME_RATE, FrameSequence, VideoAddr
 class Video:
     """A video: a file, a URL, a camera, a folder of images, or frames in memory (see ``from_frames``).
 
-    The source is opened when something is read, from the beginning each time, and closed afterwards. Every verb takes a
-    Video in place of a path::
+    The source is opened when something is read, from the beginning each time, and closed afterwards. Every verb
+    but ``lipsync``, which copies streams of files, takes a Video in place of a path::
 
         video = kinoscope.Video("street.mp4", start=3, end=10)
         for frame in video.frames(rate=5, size=(320, 180)):
