@@ -1,4 +1,5 @@
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,3 +38,16 @@ def test_a_source_is_described_exactly() -> None:
     plain = describe_source(info)
     assert (plain["rate"], plain["duration"], plain["width"]) == ("24000/1001", 10.01, 640)
     assert "codec" not in plain
+
+
+def test_tracks_are_compared_by_value() -> None:
+    def track(**changes: Any) -> Track:
+        values: dict[str, Any] = {"id": 1, "task": "faces", "label": "face", "score": 1, "boxes": np.ones((2, 6))}
+        return Track(**values | changes)
+
+    assert track() == track()
+    assert track() in [track(id=2), track()]
+    assert track() != track(boxes=np.zeros((2, 6)))
+    assert track() != track(boxes=np.ones((1, 6)))
+    assert track() != track(identity="Anna")
+    assert track() != "track"

@@ -122,3 +122,11 @@ def test_a_notebook_shows_an_analysis_with_its_files_or_its_error() -> None:
     assert "out/timeline.json" in done._repr_html_()
     failed = Analysis("a.mp4", Path("out"), error=SourceError("a.mp4 is <empty>"))
     assert "a.mp4 is &lt;empty&gt;" in failed._repr_html_()
+
+
+def test_images_of_a_task_are_not_those_of_another_whose_name_begins_alike() -> None:
+    names = {"face": TaskReport(), "face-mask": TaskReport()}
+    made = Timeline(tasks=names, images={"face-1": b"a", "face-mask-1": b"b"})
+    assert made.result_of("face").images == {"face-1": b"a"}
+    made.drop("face")
+    assert made.images == {"face-mask-1": b"b"}

@@ -97,6 +97,15 @@ class Track:
         identity = f", {self.identity!r}" if self.identity else ""
         return f"Track({self.id}, {self.task!r}, {self.label!r}{identity}, boxes={len(self.boxes)}{span})"
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Track):
+            return NotImplemented
+        names = [one.name for one in fields(self) if one.name != "boxes"]
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and np.array_equal(self.boxes, other.boxes)
+
+    __hash__ = None  # type: ignore[assignment]  # its fields can change
+
     def box_at(self, time: float) -> Float64Array | None:
         """Return (x1, y1, x2, y2, score) at ``time`` by linear interpolation, or None outside the track."""
         if not len(self.boxes) or not self.start <= time <= self.end:

@@ -40,10 +40,9 @@ class DetectResult(Result):
 
     def counts(self) -> dict[str, list[dict[str, Any]]]:
         """Return label -> counts in the middle of each interval of ``every`` seconds; at most ``MAX_COUNT_TIMES``."""
-        assert self.timeline is not None
-        times = self.timeline.times
-        if not len(times):
+        if self.timeline is None or not len(self.timeline.times):
             return {}
+        times = self.timeline.times
         step = max(self.every, (times[-1] - times[0]) / MAX_COUNT_TIMES)
         at = np.arange(times[0], times[-1], step) + step / 2
         size = int(self.timeline.source.get("width", 0)), int(self.timeline.source.get("height", 0))

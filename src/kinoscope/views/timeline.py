@@ -159,7 +159,7 @@ class Timeline:
         self.all_events = [e for e in self.all_events if e.task != task]
         self.all_tracks = [t for t in self.all_tracks if t.task != task]
         self.features = {k: v for k, v in self.features.items() if not k.startswith(f"{task}.")}
-        self.images = {k: v for k, v in self.images.items() if not k.startswith(f"{task}-")}
+        self.images = {k: v for k, v in self.images.items() if _image_task(k) != task}
 
     def result_of(self, task: str) -> TaskResult:
         """Return the result of ``task``, as ``add`` takes it."""
@@ -167,7 +167,7 @@ class Timeline:
             events=self.events(task),
             tracks=self.tracks(task),
             features={name: array for name, array in self.features.items() if name.startswith(f"{task}.")},
-            images={name: data for name, data in self.images.items() if name.startswith(f"{task}-")},
+            images={name: data for name, data in self.images.items() if _image_task(name) == task},
             report=self.tasks[task],
         )
 
@@ -216,6 +216,11 @@ class Timeline:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TimelineError(f"timeline is malformed ({type(error).__name__}: {error}); run analyze again") from None
+
+
+def _image_task(name: str) -> str:
+    """Return the task of an image: ``face-mask`` of ``face-mask-3``."""
+    return name.rpartition("-")[0]
 
 
 def _matches(row: Event | Track, task: str | None, label: str | None) -> bool:
