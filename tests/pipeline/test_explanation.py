@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinoscope.core.errors import OptionError
+from kinoscope.core.errors import Interrupted, OptionError
 from kinoscope.pipeline.explanation import MAX_DISPLAY_SIDE, display_size, explain_clip
 from kinoscope.views.video.heatmap import explanation_frames
 from tests.helpers.toy_networks import FRAMES, NETWORKS, SIDE, clip, film, save_toy
@@ -29,6 +29,19 @@ def test_without_a_folder_nothing_is_written_and_the_frames_come_with_the_maps(m
     assert result.frames.shape == (FRAMES, SIDE, SIDE, 3)
     assert result.frames.dtype == np.uint8
     assert len(explanation_frames(result.explanation, result.frames)) == FRAMES
+
+
+def test_ctrl_c_while_the_window_is_searched_is_no_fault_of_the_video(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kinoscope.pipeline.engine._next", interrupt)
+    video = film(tmp_path / "a.mp4", clip(3, 0))
+    with pytest.raises(Interrupted, match=r"a\.mp4: interrupted; nothing is explained yet$") as caught:
+        explain_clip(str(model), video, methods=["grad-cam"])
+    assert caught.value.status == 1
 
 
 def test_no_method_is_an_error(model: Path, tmp_path: Path) -> None:

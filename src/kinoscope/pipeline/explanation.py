@@ -15,7 +15,7 @@ import numpy as np
 from kinoscope.core.addresses import Address, short_name
 from kinoscope.core.arrays import Float64Array
 from kinoscope.core.callbacks import ProgressCallback
-from kinoscope.core.errors import OptionError, SourceError
+from kinoscope.core.errors import Interrupted, OptionError, SourceError
 from kinoscope.core.files import atomic_write, claim_output, command_id, prepare_folder
 from kinoscope.core.media import Frame, Pixels, Size
 from kinoscope.core.results import PARTIAL_STATUSES
@@ -179,13 +179,20 @@ def find_window(
 def _find_probable_window(
     card: Card, model: str, path: str, label: str | None, progress: ProgressCallback | None
 ) -> tuple[float, int]:
-    """Return the start in seconds of the window in which a class is most probable, and the number of windows."""
+    """Return the start in seconds of the window in which a class is most probable, and the number of windows.
+
+    Raises:
+        Interrupted: Ctrl-C stopped the search.
+        SourceError: no window can be classified.
+    """
     from kinoscope.pipeline import engine
     from kinoscope.tasks.classify import Classify
     from kinoscope.training.data.frame_cache import opened
 
     with opened(path) as source:
         timeline = engine.run(source, [Classify(model=model, threads=0)], progress=progress)
+    if timeline.decode.interrupted:
+        raise Interrupted(f"{path}: interrupted; nothing is explained yet")
     report, sampling = timeline.tasks["classify"], _sampling(card)
     if report.status not in ("ok", *PARTIAL_STATUSES) or "classify.times" not in timeline.features:
         raise SourceError(f"{path}: {report.reason or 'no frame can be decoded'}; give another video")
