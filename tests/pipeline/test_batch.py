@@ -130,3 +130,14 @@ def test_a_file_of_rules_holds_options_too_and_the_command_line_precedes(tmp_pat
             NO_REDACTION, QUIET,
         )  # fmt: skip
         assert options.settings["objects"] == {"rate": 5.0, "tracker": tracker}
+
+
+def test_a_task_of_ones_own_is_measured(videos: list[Path]) -> None:
+    done = package.bench(videos[0], tasks=["shots", Frames()], where=True)
+    assert set(done.parts or ()) == {"shots", "frames", "loading models", "decode and scale"}
+    assert done.frames == 10
+
+
+def test_an_unknown_action_is_named() -> None:
+    with pytest.raises(OptionError, match=r"there is no action of gallery 'shuffle'; known: list"):
+        package.gallery("shuffle", "people.gallery")  # type: ignore[arg-type]

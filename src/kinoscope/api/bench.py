@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kinoscope.api.deprecations import accept_old_names
-from kinoscope.pipeline.arguments import choose_device, choose_tasks
+from kinoscope.pipeline.arguments import choose_device
 from kinoscope.pipeline.benchmark import measure_analysis
+from kinoscope.pipeline.own_tasks import TaskLike
 from kinoscope.results.bench import BenchResult
 from kinoscope.source.names import SourceObject, name_of
 
 
 @accept_old_names
 def bench(
-    source: SourceObject, *, tasks: str | Sequence[str] | None = None, where: bool = False, device: str = "auto"
+    source: SourceObject,
+    *,
+    tasks: TaskLike | Sequence[TaskLike] | None = None,
+    where: bool = False,
+    device: str = "auto",
 ) -> BenchResult:
     """Run an analysis without writing anything, and report its time and memory.
 
@@ -30,6 +35,5 @@ def bench(
         OptionError: an option cannot be used.
         SourceError: the source cannot be read.
     """
-    names = choose_tasks(tasks)
     choose_device(device)
-    return measure_analysis(name_of(source), names, device, by_part=where)
+    return measure_analysis(name_of(source), tasks, device, by_part=where)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from kinoscope.api.deprecations import accept_old_names
 from kinoscope.core.errors import OptionError
+from kinoscope.core.validation import require_known
 from kinoscope.galleries import read_gallery
 from kinoscope.pipeline import gallery_actions, gallery_check
 from kinoscope.pipeline.arguments import choose_device
@@ -88,6 +89,7 @@ def gallery(
 
 def _check_count(action: str, names: Sequence[str]) -> None:
     """Raise OptionError unless an action takes so many names."""
+    require_known(action, NAME_COUNTS, "action of gallery")
     minimum, maximum = NAME_COUNTS[action]
     if len(names) < minimum or (maximum is not None and len(names) > maximum):
         raise OptionError(f"gallery {action} got {len(names)} names; {USAGE[action]}")
