@@ -84,11 +84,12 @@ def check_tag(wheel: Path, tag: str | None) -> list[str]:
 def check_import(wheel: Path) -> list[str]:
     """Return the last line of the error if the wheel, installed without dependencies, cannot be imported."""
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
+        venv.create(folder)
         python = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-        install = ["-m", "pip", "install", "--quiet", "--no-deps", str(wheel.resolve())]
-        for arguments in (install, ["-I", "-c", "import kinoscope"]):
-            done = subprocess.run([str(python), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+        install = [*pip, "install", "--no-deps", str(wheel.resolve())]
+        for command in (install, [str(python), "-I", "-c", "import kinoscope"]):
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
                 return [f"{wheel.name}: {(done.stderr or done.stdout).strip().splitlines()[-1]}"]
     return []
