@@ -93,6 +93,7 @@ class World:
             "generate numbered": ["generate", models / "generator", "-n", "2", "-o", out / "a-%03d.png"],
             "predict": ["predict", models / "predictor", video, "-o", out / "a.mp4"],
             "convert": ["convert", self.folder / "analyzed", "csv,coco,mot,vtt,json", "-o", out],
+            "export a model": ["export", models / "predictor", "--format", "openvino", "-o", out / "a.xml"],
             "export": ["gallery", "export", self.folder / "people.gallery", "-o", out],
         }
         return table[verb]
@@ -100,7 +101,7 @@ class World:
 
 VERBS = (
     "analyze", "detect", "sync", "generate", "generate a clip", "generate an animation", "generate a sheet",
-    "generate numbered", "predict", "convert", "export",
+    "generate numbered", "predict", "convert", "export a model", "export",
 )  # fmt: skip
 
 

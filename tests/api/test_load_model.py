@@ -15,4 +15,4 @@ def test_a_folder_is_loaded_by_its_path(tiny):
 def test_its_documentation_lists_every_class():
     kinds = {*model_loading.CARD_CLASSES.values(), *model_loading.FOLDER_CLASSES.values()}
     names = {kind.__name__ for kind in kinds} | {"FeatureExtractor"}
-    assert all(f"    {name} " in load_model.__doc__ for name in names)
+    assert all(f"    - ``{name}`` (" in load_model.__doc__ for name in names)

@@ -220,3 +220,31 @@ def test_every_task_of_a_folder_is_one_that_is_loaded():
     from kinoscope.pipeline.model_loading import FOLDER_CLASSES
 
     assert model_export.FOLDER_SOURCES.keys() == FOLDER_CLASSES.keys()
+
+
+class Unusual(torch.nn.Module):
+    """A network with an operation that neither OpenVINO nor ONNX has."""
+
+    maps = torch.nn.Identity()
+
+    def __init__(self, classes: int, sharpness: float) -> None:
+        super().__init__()
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values = pixels.float().mean((1, 2, 3))
+        return values, torch.special.bessel_j0(values)
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_a_network_without_a_counterpart_is_refused_in_one_line(tiny, tmp_path, monkeypatch, form):
+    if form == "onnx":
+        pytest.importorskip("onnx", reason="needs the extra onnx")
+    model = tiny()
+    monkeypatch.setattr("kinoscope.models.formats.trained_model.build_network", lambda *_: Unusual(3, 1.0))
+    monkeypatch.setattr("kinoscope.models.formats.trained_model.build_with_weights", lambda build, _: build())
+    with pytest.raises(
+        ModelError, match=f"model cannot be written as {form} \\(.*bessel.*\\); choose another"
+    ) as error:
+        export_model(model, form, tmp_path / "out" / f"m{SUFFIXES[form]}")
+    assert "\n" not in str(error.value)
+    assert left(tmp_path / "out") == []

@@ -20,7 +20,8 @@ def load_model(name: str | os.PathLike[str], device: str = "auto", threads: int 
     - ``SyncModel`` (``train sync``, the cards lips-...): ``model.predict(video)`` returns the offset of the audio.
     - ``FeatureExtractor`` (all other cards): ``model(inputs)`` returns named arrays.
 
-    Each has ``name``, ``labels`` and ``runtime``, and ``card`` or ``metadata``; frames are uint8 RGB (H, W, 3)::
+    Each has ``name``, ``labels`` and ``runtime``, and ``card`` or ``metadata``; ``model.export("onnx", "m.onnx")``
+    writes it for another runtime. Frames are uint8 RGB (H, W, 3)::
 
         detector = kinoscope.load_model("nanodet")
         for frame in kinoscope.Video("street.mp4"):

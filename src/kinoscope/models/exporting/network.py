@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -185,3 +187,27 @@ class ExportNetwork:
                 yield Axis(names[index], lengths[0])
             else:
                 yield known.get(lengths, Axis(names[index] or f"{name}_{index + 1}", examples=lengths))
+
+
+@contextmanager
+def converting(network: ExportNetwork, form: str) -> Iterator[None]:
+    """Convert a network to a format; tracing warns about what becomes static, which is intended.
+
+    Raises:
+        ModelError: instead of the errors of the libraries, which have many types: a part of it has no counterpart.
+    """
+    import torch
+
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, ModelError) as error:
+        raise ModelError(
+            f"{network.source.name} cannot be written as {form} ({last_line(error)}); choose another format"
+        ) from None
+
+
+def last_line(error: Exception) -> str:
+    """Return the last line of a message, which says most of the errors of the libraries."""
+    return next(reversed(str(error).strip().splitlines()), type(error).__name__)[:200].strip("- ")

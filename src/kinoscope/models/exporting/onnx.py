@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-from kinoscope.core.errors import ModelError
 from kinoscope.core.optional import require_extra
-from kinoscope.models.exporting.network import ExportNetwork
+from kinoscope.models.exporting.network import ExportNetwork, converting
 
 OPSET = 18
 """Version of the operators: that of ONNX Runtime 1.14 (2023) and later."""
@@ -36,22 +34,14 @@ def write_onnx(network: ExportNetwork, files: tuple[Path, ...]) -> None:
 def _export(network: ExportNetwork, path: Path) -> None:
     import torch
 
-    specs = (*network.inputs, *network.outputs)
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # of what tracing makes static, and of the age of this exporter
-            torch.onnx.export(
-                network.net,
-                network.trace_inputs(),
-                str(path),
-                input_names=[spec.name for spec in network.inputs],
-                output_names=[spec.name for spec in network.outputs],
-                dynamic_axes={spec.name: spec.variable for spec in specs},
-                opset_version=OPSET,
-                dynamo=False,
-            )
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(
-            f"{network.source.name} cannot be written as onnx ({reason}); choose openvino or torchscript"
-        ) from None
+    with converting(network, "onnx"):
+        torch.onnx.export(
+            network.net,
+            network.trace_inputs(),
+            str(path),
+            input_names=[spec.name for spec in network.inputs],
+            output_names=[spec.name for spec in network.outputs],
+            dynamic_axes={spec.name: spec.variable for spec in (*network.inputs, *network.outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )

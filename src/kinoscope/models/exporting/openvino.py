@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinoscope.models.exporting.network import Array, ExportNetwork
+from kinoscope.models.exporting.network import Array, ExportNetwork, converting
 from kinoscope.models.runtime.openvino import convert_module
 from kinoscope.models.runtime.runner import READ_LOCK
 
@@ -18,13 +18,14 @@ def write_openvino(network: ExportNetwork, files: tuple[Path, ...]) -> None:
     """Write a network to an XML file and the file of its weights.
 
     Raises:
-        Unconvertible: OpenVINO does not support an operation of it.
+        ModelError: OpenVINO does not support an operation of it.
         OSError: a file cannot be written.
     """
     import openvino
 
     structure, weights = files
-    model = convert_module(network.net, network.trace_inputs())
+    with converting(network, "openvino"):
+        model = convert_module(network.net, network.trace_inputs())
     for port, spec in zip((*model.inputs, *model.outputs), (*network.inputs, *network.outputs), strict=True):
         port.get_tensor().set_names({spec.name})
     shapes = [[-1 if length is None else length for length in spec.shape] for spec in network.inputs]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinoscope.models.exporting.network import Array, ExportNetwork
+from kinoscope.models.exporting.network import Array, ExportNetwork, converting
 
 METADATA_ENTRY = "kinoscope.json"
 """Name of the extra file: ``torch.jit.load(path, _extra_files={"kinoscope.json": ""})`` reads it."""
@@ -21,13 +21,13 @@ def write_torchscript(network: ExportNetwork, files: tuple[Path, ...]) -> None:
     It is serialized in memory first: torch ends the process where it cannot write all of a file.
 
     Raises:
+        ModelError: a part of the network cannot be traced.
         OSError: the file cannot be written.
     """
     import torch
 
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of what tracing makes static, which is intended
+    with converting(network, "torchscript"):
         traced: Any = torch.jit.trace(network.net, network.trace_inputs(), check_trace=False)  # type: ignore[no-untyped-call]
         extra = {METADATA_ENTRY: json.dumps(network.metadata)}
         torch.jit.save(traced, buffer, _extra_files=extra)

@@ -8,7 +8,7 @@ import numpy as np
 
 from kinoscope.core.errors import ModelError
 from kinoscope.models.exporting.formats import FORMATS, ExportFormat
-from kinoscope.models.exporting.network import Array, ExportNetwork
+from kinoscope.models.exporting.network import Array, ExportNetwork, last_line
 
 
 def verify(network: ExportNetwork, form: ExportFormat, files: tuple[Path, ...]) -> dict[str, float]:
@@ -23,9 +23,9 @@ def verify(network: ExportNetwork, form: ExportFormat, files: tuple[Path, ...]) 
     try:
         found = form.run(files, network.examples)
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = next(iter(str(error).strip().splitlines()[-1:]), type(error).__name__)[:200]
         raise ModelError(
-            f"{network.source.name} as {form.name} does not run ({reason}); nothing was written: choose {names}"
+            f"{network.source.name} as {form.name} does not run ({last_line(error)}); nothing was written: "
+            f"choose {names}"
         ) from None
     differences = {
         spec.name: max(
