@@ -38,7 +38,7 @@ def test_ctrl_c_while_the_window_is_searched_is_no_fault_of_the_video(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kinoscope.pipeline.engine._next", interrupt)
-    video = film(tmp_path / "a.mp4", clip(3, 0))
+    video = film(tmp_path / "a.mp4", clip(3, 0), clip(4, 1), clip(5, 0))
     with pytest.raises(Interrupted, match=r"a\.mp4: interrupted; nothing is explained yet$") as caught:
         explain_clip(str(model), video, methods=["grad-cam"])
     assert caught.value.status == 1
