@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,16 @@ def test_the_examples_of_a_page_run(
             assert printed == block.text, f"{block.page}:{block.line}"
         elif block.kind == "bash" and not block.reason:
             run_commands(block, kinoscope)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: other tests have the other cores, and its threads would wait for one another."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def run_commands(block: Block, kinoscope: Callable[..., Call]) -> None:

@@ -22,8 +22,9 @@ def test_every_notebook_is_run():
 @pytest.mark.models
 @pytest.mark.filterwarnings("default")  # those of Jupyter are not ours
 @pytest.mark.parametrize("name", CARDS)
-def test_a_notebook_runs(name, tmp_path):
+def test_a_notebook_runs(name, tmp_path, monkeypatch):
     pytest.importorskip("nbclient")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # other tests have the other cores: threads would wait for one another
     missing = [card for card in CARDS[name] if store.status(find(card)) != "cached"]
     if missing:
         pytest.skip(f"the weights of {missing[0]} are missing")
