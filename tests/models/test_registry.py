@@ -51,6 +51,8 @@ def test_names_are_unique_and_lead_to_their_card():
     assert all(find(card.name) is card for card in CARDS)
     with pytest.raises(OptionError, match="no model is called yolo; known: transnetv2, "):
         find("yolo")
+    with pytest.raises(OptionError, match="runs/x1 is no folder; give that of a trained model, or a card of"):
+        find("runs/x1")
 
 
 def test_the_best_card_of_a_task_comes_first():

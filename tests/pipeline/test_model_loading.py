@@ -83,6 +83,8 @@ def test_an_unknown_name_is_suggested(tmp_path):
         OptionError, match="no model is called nanodt, and it is no folder of a trained one; did you mean"
     ):
         model_loading.load("nanodt")
+    with pytest.raises(OptionError, match="runs/nothing is no folder; give that of a trained model, or a name of"):
+        model_loading.load("runs/nothing")
 
 
 def test_an_unknown_device_is_an_error():

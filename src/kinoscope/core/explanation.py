@@ -72,6 +72,10 @@ class Explanation:
     blank: float = 0.0
     sanity: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        label, probability = self.classes[self.target], float(self.probabilities[self.target])
+        return f"Explanation({self.model!r}, {label!r}: {probability:.4g}, methods={list(self.maps)})"
+
     @property
     def label(self) -> str:
         """Name of the class that is explained."""

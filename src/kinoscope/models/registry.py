@@ -4,6 +4,7 @@ points of the group ``kinoscope.models``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -415,6 +416,8 @@ def find(name: str) -> Card:
         return plugin_card(name)
     if is_path(name):
         return _card_at(name)
+    if "/" in name or os.sep in name:
+        raise OptionError(f"{name} is no folder; give that of a trained model, or a card of `kinoscope models list`")
     raise OptionError(f"no model is called {name}; {suggest(name, names)}known: {', '.join(names)}")
 
 

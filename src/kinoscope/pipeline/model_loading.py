@@ -54,6 +54,10 @@ def load(reference: str, device: str = "auto", threads: int | None = None) -> Lo
         return Generator(reference, device, threads)
     if Path(reference).is_dir():
         return _class_of_folder(Path(reference))(reference, device, threads)
+    if Path(reference).name != reference:
+        raise OptionError(
+            f"{reference} is no folder; give that of a trained model, or a name of `kinoscope models list`"
+        )
     names = [*cards, *generators]
     raise OptionError(
         f"no model is called {reference}, and it is no folder of a trained one; {suggest(reference, names)}"

@@ -31,6 +31,7 @@ def test_scores_of_a_worked_case():
     ]
     assert [row.average_precision for row in scores.by_class][2] is None
     assert scores.groups == 5
+    assert repr(scores) == "Scores('', '', clips=5, top1=0.6, balanced_accuracy=0.5833)"
 
 
 def test_clips_are_sorted_by_their_loss():

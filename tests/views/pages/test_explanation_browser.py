@@ -29,6 +29,10 @@ def frames():
     return np.full((COUNT, SIDE, SIDE, 3), 128, np.uint8)
 
 
+def test_an_explanation_is_short_to_print():
+    assert repr(known(("fight", "run"))) == "Explanation('mine', 'fight': 0.9, methods=['grad-cam', 'occlusion'])"
+
+
 def test_no_name_can_break_out_of_the_page():
     page = render(known((HOSTILE, "run")), frames(), HOSTILE)
     assert page.count("</script>") == 2

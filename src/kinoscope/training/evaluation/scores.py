@@ -119,6 +119,11 @@ class Scores:
     views: int = 1
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        values = {name: measure.value for name, measure in self.measures.items() if measure.value is not None}
+        measures = "".join(f", {name}={value:.4g}" for name, value in values.items())
+        return f"Scores({self.model!r}, {self.data!r}, clips={len(self.clips)}{measures})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
         return {"schema": SCHEMA} | asdict(self)
