@@ -61,7 +61,7 @@ def test_its_options_and_its_faults_are_one_line(installed: Path, tmp_path: Path
     shapes(duration=1).write(tmp_path / "a.mp4")
     words = ("analyze", "a.mp4", "--tasks", "rain", "--option", "rain.min_brightness=300")
     call = kinoscope(installed, tmp_path, *words, status=2)
-    assert call.stderr == ("kinoscope: option of task rain: min_brightness=300 is not possible; give 0 to 255\n")
+    assert call.stderr == "kinoscope: option of task rain: min_brightness=300 is not possible; give 0 to 255\n"
     call = kinoscope(installed, tmp_path, "analyze", "a.mp4", "--tasks", "broken", status=2)
     assert call.stderr == (
         "kinoscope: plugin broken (kinoscope_rain.missing:Broken) of kinoscope-rain cannot be loaded "
